@@ -1,0 +1,174 @@
+"""Chains: the subscribers of one key, in the order in which they are called.
+
+A chain is an immutable array of pointers to subscribers: higher priority first, equal priorities by age,
+batch subscribers behind all others. To change one, a copy with the change is made and put in its place by one
+release store; whoever is walking the old one goes on undisturbed. So a subscriber may cancel itself or
+others, and subscribe new ones, while it is being called. The owner of the chain (a queue, or a
+NotifierChain) decides when the old one can be freed: nothing here knows who walks.
+
+A subscriber outlives its place in a chain: `users` counts the chains that hold it and its owner. Cancelling
+clears `active`, which is read before each call, so that also a walk that is under way does not begin a call
+of it any more.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from tocsin cimport TOCSIN_STOP, tocsin_event, tocsin_subscriber
+from tocsin._core.atomic cimport a32, a32_load_acquire, a32_store_relaxed
+from tocsin._core.memory cimport memory_alloc, memory_free
+
+
+cdef enum:
+    # What a call of a chain came to; the first two may also be in a subscriber's result.
+    CHAIN_STOPPED = 0x8000        # TOCSIN_STOP
+    CHAIN_COLLECTED = 0x10000     # kept for a batch: its call comes later
+    CHAIN_CALLED = 0x20000
+
+
+cdef struct Subscriber:
+    # Constant after subscriber_new().
+    tocsin_subscriber function
+    void* context
+    int priority
+    bint batch
+    # Any thread.
+    a32 active
+    # The one stage that calls it.
+    uint64_t lost_seen            # the stage's count of lost events when it was called last
+    # Cold, under the owner's lock.
+    uint32_t users
+
+
+cdef struct Retired:
+    # Something that a walk may still be in: kept until the walkers have passed.
+    Retired* following
+    uint32_t native_turn
+    uint32_t python_turn
+    bint is_chain
+
+
+cdef struct Chain:
+    Retired retired               # first, so that a Retired* of a chain is the chain
+    uint32_t count
+    Subscriber** subscribers      # `count` of them, in the same block
+
+
+cdef inline Subscriber* subscriber_new(
+    tocsin_subscriber function, void* context, int priority, bint batch, uint64_t lost
+) noexcept nogil:
+    """Make a subscriber with one user, the caller; NULL: no memory. Any thread."""
+    cdef Subscriber* subscriber = <Subscriber*> memory_alloc(sizeof(Subscriber))
+    if subscriber != NULL:
+        subscriber.function = function
+        subscriber.context = context
+        subscriber.priority = priority
+        subscriber.batch = batch
+        subscriber.lost_seen = lost
+        subscriber.users = 1
+        a32_store_relaxed(&subscriber.active, 1)
+    return subscriber
+
+
+cdef inline void subscriber_release(Subscriber* subscriber) noexcept nogil:
+    """Drop one user; the last one frees it. Under the owner's lock."""
+    subscriber.users -= 1
+    if subscriber.users == 0:
+        memory_free(subscriber)
+
+
+cdef inline Chain* chain_new(uint32_t count) noexcept nogil:
+    """Make a chain with room for `count` subscribers; NULL: no memory. Any thread."""
+    cdef Chain* chain = <Chain*> memory_alloc(sizeof(Chain) + count * sizeof(Subscriber*))
+    if chain != NULL:
+        chain.retired.is_chain = True
+        chain.count = count
+        chain.subscribers = <Subscriber**> (chain + 1)
+    return chain
+
+
+cdef inline bint chain_comes_before(const Subscriber* one, const Subscriber* other) noexcept nogil:
+    """True if `one`, the older, is called before `other`."""
+    if one.batch != other.batch:
+        return not one.batch
+    return one.priority >= other.priority
+
+
+cdef inline Chain* chain_insert(const Chain* old, Subscriber* subscriber) noexcept nogil:
+    """Copy a chain (NULL: empty) with one more subscriber in its place; NULL: no memory. Cold."""
+    cdef uint32_t count = 0 if old == NULL else old.count
+    cdef Chain* chain = chain_new(count + 1)
+    cdef uint32_t before = 0
+    cdef uint32_t i
+    if chain == NULL:
+        return NULL
+    while before < count and chain_comes_before(old.subscribers[before], subscriber):
+        before += 1
+    if before > 0:
+        memcpy(chain.subscribers, old.subscribers, before * sizeof(Subscriber*))
+    chain.subscribers[before] = subscriber
+    if before < count:
+        memcpy(
+            chain.subscribers + before + 1, old.subscribers + before, (count - before) * sizeof(Subscriber*)
+        )
+    for i in range(count + 1):
+        chain.subscribers[i].users += 1
+    return chain
+
+
+cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) noexcept nogil:
+    """Copy a chain without one subscriber that is in it once; NULL: no memory. Cold."""
+    cdef Chain* chain = chain_new(old.count - 1)
+    cdef uint32_t i
+    cdef uint32_t kept = 0
+    if chain == NULL:
+        return NULL
+    for i in range(old.count):
+        if old.subscribers[i] != subscriber:
+            chain.subscribers[kept] = old.subscribers[i]
+            chain.subscribers[kept].users += 1
+            kept += 1
+    return chain
+
+
+cdef inline bint chain_holds(const Chain* chain, const Subscriber* subscriber) noexcept nogil:
+    """True if the subscriber is in the chain (NULL: empty). Cold, under the owner's lock."""
+    cdef uint32_t i
+    if chain != NULL:
+        for i in range(chain.count):
+            if chain.subscribers[i] == subscriber:
+                return True
+    return False
+
+
+cdef inline void chain_free(Chain* chain) noexcept nogil:
+    """Free a chain (NULL: none) and let go of its subscribers. Under the owner's lock, nobody walking."""
+    cdef uint32_t i
+    if chain != NULL:
+        for i in range(chain.count):
+            subscriber_release(chain.subscribers[i])
+        memory_free(chain)
+
+
+cdef inline int chain_call(const Chain* chain, tocsin_event* event, uint64_t lost_total) noexcept nogil:
+    """Call the subscribers in order until one stops the chain. CHAIN_* of what came of it. Its stage."""
+    cdef Subscriber* subscriber
+    cdef uint32_t i
+    cdef int result
+    cdef int came = 0
+    for i in range(chain.count):
+        subscriber = chain.subscribers[i]
+        if a32_load_acquire(&subscriber.active) == 0:                       # [subscriber-cancelled]
+            continue
+        event.lost = 0
+        if <int64_t> (lost_total - subscriber.lost_seen) > 0:
+            event.lost = lost_total - subscriber.lost_seen
+            subscriber.lost_seen = lost_total
+        result = subscriber.function(subscriber.context, event)
+        if result & CHAIN_COLLECTED:
+            came |= CHAIN_COLLECTED
+        else:
+            came |= CHAIN_CALLED
+        if result & TOCSIN_STOP:
+            return came | CHAIN_STOPPED
+    return came

@@ -1,0 +1,237 @@
+"""The core of a pipeline: its workqueues and queues, and how long they live.
+
+Everything that threads or native handles may still use after Python has let the pipeline go hangs on one
+`Core`, which counts its users: the pipeline, each worker and keeper, each subscription, each native producer.
+The last one frees it, wherever it is. Queues are added and never taken away, so a pointer to one is good
+as long as its user counts.
+
+Closing goes in steps, each harmless to repeat: shut the doors (no event is accepted any more), wait until no
+writer is inside, let the workers deliver what was accepted, then either everything has passed or the rest is
+abandoned: from then on no call begins and the books count what is left.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from tocsin._core.atomic cimport (
+    a32,
+    a32_fetch_add_full,
+    a32_fetch_sub_full,
+    a32_load_seq_cst,
+    a32_store_relaxed,
+    a32_store_release,
+    a64,
+    a64_load_acquire,
+    a64_store_relaxed,
+    aptr,
+    aptr_load_acquire,
+    aptr_store_release,
+)
+from tocsin._core.chain cimport Retired
+from tocsin._core.dispatch cimport native_stage, python_stage
+from tocsin._core.equeue cimport EventsQueue, Stage, stage_look_at_turn
+from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.memory cimport (
+    memory_alloc,
+    memory_fault_in,
+    memory_free,
+    memory_map,
+    memory_unmap,
+)
+from tocsin._core.payload cimport PayloadRule
+from tocsin._core.ring cimport ring_close, ring_init, ring_is_quiet, ring_reserved, ring_share
+from tocsin._core.routes cimport routes_free
+from tocsin._core.subscribe cimport retired_free
+from tocsin._core.thread cimport (
+    EVERYONE,
+    bell_destroy,
+    bell_init,
+    bell_look,
+    bell_park,
+    bell_ring,
+    lock_destroy,
+    lock_init,
+)
+from tocsin._core.work cimport work_function, work_init
+from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
+
+
+cdef struct Core:
+    a32 users
+    bint portable
+    bint shared_writers           # every ring is shared from the start: the GIL is no writer lock
+    int clock_kind
+    WorkQueue native
+    WorkQueue python
+    aptr queues[256]              # EventsQueue* by protocol id
+    a64 unknown                   # events that named nothing registered
+    a64 closed                    # events that came too late
+
+
+cdef inline Core* core_new(bint portable, bint shared_writers, int clock_kind) noexcept nogil:
+    """Make a core with one user, the caller; NULL: no memory."""
+    cdef Core* core = <Core*> memory_alloc(sizeof(Core))
+    if core != NULL:
+        a32_store_relaxed(&core.users, 1)
+        core.portable = portable
+        core.shared_writers = shared_writers
+        core.clock_kind = clock_kind
+        core_init_workqueue(core, &core.native, "tocsin-native")
+        core_init_workqueue(core, &core.python, "tocsin-python")
+    return core
+
+
+cdef inline void core_init_workqueue(Core* core, WorkQueue* wq, const char* name) noexcept nogil:
+    workqueue_init(wq, core.portable)
+    wq.owner = core
+    wq.retain = core_retain
+    wq.release = core_release
+    wq.name = name
+
+
+cdef inline void core_retain(void* core) noexcept nogil:
+    """Count one more user. A user."""
+    a32_fetch_add_full(&(<Core*> core).users, 1)
+
+
+cdef inline void core_release(void* core) noexcept nogil:
+    """Count a user out; the last one frees the core. A user, once."""
+    if a32_fetch_sub_full(&(<Core*> core).users, 1) == 1:
+        core_free(<Core*> core)
+
+
+cdef inline void core_free(Core* core) noexcept nogil:
+    cdef int protocol
+    for protocol in range(256):
+        equeue_free(<EventsQueue*> aptr_load_acquire(&core.queues[protocol]))   # [queue-added]
+    workqueue_destroy(&core.native)
+    workqueue_destroy(&core.python)
+    memory_free(core)
+
+
+# -- queues ----------------------------------------------------------------------------------------
+
+cdef inline void stage_init(Stage* stage, EventsQueue* q, WorkQueue* wq, work_function function) noexcept nogil:
+    work_init(&stage.work, function)
+    stage.queue = q
+    stage.wq = wq
+    stage.position = a64_load_acquire(&q.ring.fifo.in_)                     # [bytes-ready]
+    ledger_settle(&stage.ledger, stage.position, 0, 0, 0)
+
+
+cdef inline EventsQueue* equeue_new(Core* core, int protocol, uint64_t size, uint64_t start) noexcept nogil:
+    """Make the queue of a protocol, `size` bytes, a power of two; NULL: no memory. Not yet visible."""
+    cdef EventsQueue* q = <EventsQueue*> memory_alloc(sizeof(EventsQueue))
+    cdef void* data = memory_map(size)
+    if q == NULL or data == NULL:
+        memory_free(q)
+        memory_unmap(data, size)
+        return NULL
+    ring_init(&q.ring, data, size, start)
+    if core.shared_writers:
+        ring_share(&q.ring)
+    a64_store_relaxed(&q.passed, start)
+    q.protocol = protocol
+    q.clock_kind = core.clock_kind
+    bell_init(&q.progress, core.portable)
+    lock_init(&q.lock)
+    stage_init(&q.native, q, &core.native, native_stage)
+    stage_init(&q.python, q, &core.python, python_stage)
+    q.python.is_python = True
+    aptr_store_release(&q.first, &q.native)                                 # [first-stage]
+    return q
+
+
+cdef inline void core_add_queue(Core* core, EventsQueue* q) noexcept nogil:
+    """Make a finished queue known. One caller at a time."""
+    aptr_store_release(&core.queues[q.protocol], q)                         # [queue-added]
+
+
+cdef inline EventsQueue* core_queue(const Core* core, int protocol) noexcept nogil:
+    """The queue of a protocol, or NULL. Any user's thread."""
+    return <EventsQueue*> aptr_load_acquire(&core.queues[protocol])         # [queue-added]
+
+
+cdef inline void equeue_free(EventsQueue* q) noexcept nogil:
+    """Free a queue (NULL: none) and all that hangs on it. After the last user."""
+    cdef Retired* retired
+    cdef int event
+    if q == NULL:
+        return
+    while q.retired != NULL:
+        retired = q.retired
+        q.retired = retired.following
+        retired_free(retired)
+    routes_free(&q.routes)
+    for event in range(256):
+        rule_free(q.rules[event])
+    memory_unmap(q.ring.fifo.data, q.ring.fifo.mask + 1)
+    lock_destroy(&q.lock)
+    bell_destroy(&q.progress)
+    memory_free(q)
+
+
+cdef inline void rule_free(PayloadRule* rule) noexcept nogil:
+    if rule != NULL:
+        memory_free(rule.sizes)
+        memory_free(rule)
+
+
+cdef inline void equeue_fault_in(EventsQueue* q) noexcept nogil:
+    """Have the pages of the ring present, so that no writer waits for one. Any thread."""
+    memory_fault_in(q.ring.fifo.data, q.ring.fifo.mask + 1)   # where the system can't, pages come as needed
+
+
+# -- waiting ---------------------------------------------------------------------------------------
+
+cdef inline void equeue_wait_begin(EventsQueue* q) noexcept nogil:
+    """Have the stages ring `progress` until equeue_wait_end(). Any thread."""
+    a32_fetch_add_full(&q.waiters, 1)
+
+
+cdef inline void equeue_wait_end(EventsQueue* q) noexcept nogil:
+    a32_fetch_sub_full(&q.waiters, 1)
+
+
+cdef inline uint32_t equeue_wait_look(EventsQueue* q) noexcept nogil:
+    """What to park on; the caller looks for what it waits for after this and before parking. A waiter."""
+    cdef uint32_t seen = bell_look(&q.progress)
+    stage_look_at_turn(&q.native)
+    stage_look_at_turn(&q.python)
+    return seen
+
+
+cdef inline bint equeue_has_passed(EventsQueue* q, uint64_t position) noexcept nogil:
+    """True if everything before a position has left its last stage. Any thread."""
+    return <int64_t> (a64_load_acquire(&q.ring.fifo.out) - position) >= 0   # [space-freed]
+
+
+cdef inline bint equeue_await_position(EventsQueue* q, uint64_t position, int64_t timeout) noexcept nogil:
+    """Sleep once, at most `timeout` ns, until equeue_has_passed(). True if it has. A waiter."""
+    cdef uint32_t seen = equeue_wait_look(q)
+    if not equeue_has_passed(q, position):
+        bell_park(&q.progress, seen, timeout)
+    return equeue_has_passed(q, position)
+
+
+# -- closing ---------------------------------------------------------------------------------------
+
+cdef inline void equeue_shut(EventsQueue* q) noexcept nogil:
+    """Accept no event any more. Any thread; with locked writers, the one that holds their lock."""
+    a32_store_release(&q.closed, 1)
+    ring_close(&q.ring)
+
+
+cdef inline bint equeue_is_quiet(EventsQueue* q) noexcept nogil:
+    """True if no shared writer is inside. Any thread."""
+    return not q.ring.shared or ring_is_quiet(&q.ring)
+
+
+cdef inline void equeue_abandon(EventsQueue* q) noexcept nogil:
+    """Count what is left as abandoned. Any thread, after the workqueues were stopped."""
+    a32_store_release(&q.abandoned, 1)                                      # [abandoned]
+    bell_ring(&q.progress, EVERYONE)
+
+
+cdef inline uint64_t equeue_target(EventsQueue* q) noexcept nogil:
+    """The position that has passed once everything accepted so far has been delivered. Any thread."""
+    return ring_reserved(&q.ring)

@@ -1,0 +1,77 @@
+"""Ledgers: what became of the events that a stage was the last one to see.
+
+One stage writes, event by event; anybody may take a consistent copy at any time. The writer makes `sequence`
+odd, changes, makes it even; a reader copies and starts again unless it saw the same even number before
+and after [ledger-entry]. Each store of the writer is a release and each load of the reader an acquire, which
+keeps them in that order without fences.
+"""
+
+from libc.stdint cimport uint64_t
+
+from tocsin._core.atomic cimport (
+    a64,
+    a64_load_acquire,
+    a64_load_relaxed,
+    a64_store_relaxed,
+    a64_store_release,
+    cpu_pause,
+)
+
+
+cdef struct Ledger:
+    a64 sequence
+    a64 position              # everything before it has been classified
+    a64 delivered
+    a64 unclaimed
+    a64 abandoned
+    a64 in_call               # 1 while a call is running for the event at `position`
+
+
+cdef struct LedgerCopy:
+    uint64_t position
+    uint64_t delivered
+    uint64_t unclaimed
+    uint64_t abandoned
+    uint64_t in_call
+
+
+cdef inline void ledger_add(a64* entry, uint64_t n) noexcept nogil:
+    if n != 0:
+        a64_store_release(entry, a64_load_relaxed(entry) + n)               # [ledger-entry]
+
+
+cdef inline void ledger_settle(
+    Ledger* ledger, uint64_t position, uint64_t delivered, uint64_t unclaimed, uint64_t abandoned
+) noexcept nogil:
+    """Enter what became of the events up to `position`. The stage."""
+    cdef uint64_t sequence = a64_load_relaxed(&ledger.sequence)
+    a64_store_relaxed(&ledger.sequence, sequence + 1)
+    ledger_add(&ledger.delivered, delivered)
+    ledger_add(&ledger.unclaimed, unclaimed)
+    ledger_add(&ledger.abandoned, abandoned)
+    a64_store_release(&ledger.in_call, 0)                                   # [ledger-entry]
+    a64_store_release(&ledger.position, position)                           # [ledger-entry]
+    a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
+
+
+cdef inline void ledger_begin_call(Ledger* ledger) noexcept nogil:
+    """Note that the event at `position` is being delivered. The stage."""
+    cdef uint64_t sequence = a64_load_relaxed(&ledger.sequence)
+    a64_store_relaxed(&ledger.sequence, sequence + 1)
+    a64_store_release(&ledger.in_call, 1)                                   # [ledger-entry]
+    a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
+
+
+cdef inline void ledger_read(const Ledger* ledger, LedgerCopy* copy) noexcept nogil:
+    """Take a consistent copy. Any thread; goes round while the stage is writing, a few stores at a time."""
+    cdef uint64_t sequence
+    while True:
+        sequence = a64_load_acquire(&ledger.sequence)                       # [ledger-entry]
+        copy.position = a64_load_acquire(&ledger.position)                  # [ledger-entry]
+        copy.delivered = a64_load_acquire(&ledger.delivered)                # [ledger-entry]
+        copy.unclaimed = a64_load_acquire(&ledger.unclaimed)                # [ledger-entry]
+        copy.abandoned = a64_load_acquire(&ledger.abandoned)                # [ledger-entry]
+        copy.in_call = a64_load_acquire(&ledger.in_call)                    # [ledger-entry]
+        if sequence & 1 == 0 and a64_load_relaxed(&ledger.sequence) == sequence:
+            return
+        cpu_pause()

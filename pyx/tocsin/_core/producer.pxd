@@ -1,0 +1,122 @@
+"""Native producers: handles through which native code notifies one protocol.
+
+A handle begins with the address of a table of functions, which is all that tocsin.h knows of it. It counts as
+a user of the core, so it answers as long as anybody holds it, also when pipeline and interpreter are gone.
+
+A shared producer writes as everybody does, by reservation; several threads may use one handle. An exclusive
+one has the protocol for itself: while it is open the shared door is shut and everybody else is told so. One
+thread at a time uses it. It announces itself in `inside` before it looks whether the handle is closed, and
+whoever closes it does the same the other way round (both sequentially consistent), so close() knows when
+the last call has gone [producer-inside], [producer-closed].
+"""
+
+from libc.stdint cimport uint32_t, uint64_t, uint8_t
+
+from tocsin cimport TOCSIN_NOW, tocsin_functions, tocsin_producer
+from tocsin._core.atomic cimport (
+    a32,
+    a32_exchange_full,
+    a32_load_relaxed,
+    a32_load_seq_cst,
+    a32_store_release,
+    a64_fetch_add_relaxed,
+)
+from tocsin._core.core cimport Core
+from tocsin._core.equeue cimport (
+    NOTIFIED,
+    NOTIFY_CLOSED,
+    NOTIFY_EXCLUSIVE,
+    NOTIFY_FULL,
+    NOTIFY_INVALID,
+    NOTIFY_UNKNOWN,
+    EventsQueue,
+    Notified,
+    equeue_check,
+    equeue_count_accepted,
+    equeue_kick,
+    equeue_notify,
+    equeue_refuse,
+    equeue_write,
+)
+from tocsin._core.clock cimport clock_now
+from tocsin._core.header cimport header_stride
+from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
+
+
+cdef extern from "errno.h" nogil:
+    enum:
+        EBUSY
+        EINVAL
+        ENOBUFS
+        ESHUTDOWN
+
+
+cdef struct Producer:
+    tocsin_producer handle        # first: what native code holds
+    EventsQueue* queue
+    Core* core
+    bint exclusive
+    char _pad0[128]
+    a32 closed
+    char _pad1[128]
+    a32 inside
+
+
+cdef inline int producer_notify(
+    tocsin_producer* handle, uint8_t event, const void* payload, uint32_t size, uint64_t timestamp
+) noexcept nogil:
+    """Put one event in: the function behind tocsin_notify(). Any thread, or the exclusive one."""
+    cdef Producer* producer = <Producer*> handle
+    cdef EventsQueue* q = producer.queue
+    cdef Notified notified = NOTIFY_CLOSED
+    if payload == NULL and size != 0:
+        a64_fetch_add_relaxed(&q.invalid, 1)
+        return -EINVAL
+    if producer.exclusive:
+        a32_exchange_full(&producer.inside, 1)                              # [producer-inside]
+        if not a32_load_seq_cst(&producer.closed):                          # [producer-closed]
+            notified = producer_write(q, event, payload, size, timestamp)
+        a32_store_release(&producer.inside, 0)                              # [producer-left]
+    elif not a32_load_relaxed(&producer.closed):
+        notified = equeue_notify(q, event, payload, size, timestamp)
+    if notified == NOTIFIED:
+        return 0
+    if notified == NOTIFY_FULL:
+        equeue_refuse(q, 1)
+        return -ENOBUFS
+    if notified == NOTIFY_CLOSED:
+        a64_fetch_add_relaxed(&producer.core.closed, 1)
+        return -ESHUTDOWN
+    if notified == NOTIFY_UNKNOWN:
+        a64_fetch_add_relaxed(&producer.core.unknown, 1)
+    return -EBUSY if notified == NOTIFY_EXCLUSIVE else -EINVAL
+
+
+cdef inline Notified producer_write(
+    EventsQueue* q, uint8_t event, const void* payload, uint32_t size, uint64_t timestamp
+) noexcept nogil:
+    """Put one event in by the locked way, which the exclusive producer has for itself. Its thread."""
+    cdef uint64_t at
+    cdef uint64_t length = header_stride(size)
+    cdef Notified notified = equeue_check(q, event, payload, size)
+    if notified != NOTIFIED:
+        return notified
+    if ring_claim_locked(&q.ring, length, &at) != CLAIMED:
+        return NOTIFY_FULL
+    if timestamp == TOCSIN_NOW:
+        timestamp = clock_now(q.clock_kind)
+    equeue_write(q, at, event, payload, size, timestamp)
+    equeue_count_accepted(q, 1)
+    ring_publish_locked(&q.ring, at, length)
+    equeue_kick(q)
+    return NOTIFIED
+
+
+cdef inline bint producer_is_inside(Producer* producer) noexcept nogil:
+    """True if the exclusive producer is inside a call that began before it was closed. The closer."""
+    return producer.exclusive and a32_load_seq_cst(&producer.inside) != 0   # [producer-left] [producer-inside]
+
+
+cdef inline void producer_shut(Producer* producer) noexcept nogil:
+    """Answer every later call with -ESHUTDOWN. Any thread."""
+    a32_exchange_full(&producer.closed, 1)                                  # [producer-closed]

@@ -1,0 +1,137 @@
+"""Subscribing and cancelling: how the chains of a queue change while its stages walk them.
+
+All of this is cold and under the lock of the queue, which no stage and no writer takes. A change makes a new
+chain, swaps it in, and retires the old one with the turns of both stages as they were after the swap; it is
+freed by a later change, or with the queue, once both stages have passed those turns (equeue.pxd). At most
+what was retired during one run of a stage waits for that.
+
+The number of native and of Python subscriptions decides which stages the queue has: `python_present` makes the
+native stage pass events on, `first` says whom writers kick.
+"""
+
+from libc.stdint cimport uint32_t
+
+from tocsin._core.atomic cimport (
+    a32_load_relaxed,
+    a32_store_release,
+    aptr,
+    aptr_load_relaxed,
+    aptr_store_release,
+)
+from tocsin._core.chain cimport (
+    Chain,
+    Retired,
+    Subscriber,
+    chain_free,
+    chain_holds,
+    chain_insert,
+    chain_remove,
+)
+from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
+from tocsin._core.memory cimport memory_free
+from tocsin._core.routes cimport Route, route_add, route_get
+from tocsin._core.thread cimport lock_drop, lock_take
+
+
+cdef inline aptr* route_chain(Route* route, bint is_python) noexcept nogil:
+    """The place of the stage's chain in a route. Under the lock."""
+    return &route.python if is_python else &route.native
+
+
+cdef inline bint equeue_subscribe(
+    EventsQueue* q, uint32_t id, Subscriber* subscriber, bint is_python
+) noexcept nogil:
+    """Put a subscriber in the chain of an id (event << 16 | source). False: no memory, nothing changed."""
+    cdef Retired* outgrown = NULL
+    cdef Route* route
+    cdef aptr* place
+    cdef Chain* old
+    cdef Chain* chain
+    lock_take(&q.lock)
+    route = route_get(&q.routes, id)
+    if route == NULL:
+        route = route_add(&q.routes, id, &outgrown)
+        equeue_retire(q, outgrown)
+    if route == NULL:
+        lock_drop(&q.lock)
+        return False
+    place = route_chain(route, is_python)
+    old = <Chain*> aptr_load_relaxed(place)
+    chain = chain_insert(old, subscriber)
+    if chain == NULL:
+        lock_drop(&q.lock)
+        return False
+    aptr_store_release(place, chain)                                        # [chain-swapped]
+    equeue_count_subscribers(q, is_python, 1)
+    equeue_retire(q, &old.retired if old != NULL else NULL)
+    equeue_reclaim(q)
+    lock_drop(&q.lock)
+    return True
+
+
+cdef inline void equeue_cancel(
+    EventsQueue* q, uint32_t id, Subscriber* subscriber, bint is_python
+) noexcept nogil:
+    """Take a subscriber out of the chain of an id; no call of it begins from now on."""
+    cdef Route* route
+    cdef aptr* place
+    cdef Chain* old
+    cdef Chain* chain
+    a32_store_release(&subscriber.active, 0)                                # [subscriber-cancelled]
+    lock_take(&q.lock)
+    route = route_get(&q.routes, id)
+    place = NULL if route == NULL else route_chain(route, is_python)
+    old = NULL if place == NULL else <Chain*> aptr_load_relaxed(place)
+    if chain_holds(old, subscriber):
+        chain = NULL if old.count == 1 else chain_remove(old, subscriber)
+        if chain != NULL or old.count == 1:      # without memory it stays there, inactive
+            aptr_store_release(place, chain)                                # [chain-swapped]
+            equeue_retire(q, &old.retired)
+        equeue_count_subscribers(q, is_python, -1)
+    equeue_reclaim(q)
+    lock_drop(&q.lock)
+
+
+cdef inline void equeue_count_subscribers(EventsQueue* q, bint is_python, int change) noexcept nogil:
+    """Count subscriptions and choose the stages that they need. Under the lock."""
+    if is_python:
+        a32_store_release(&q.python_present, a32_load_relaxed(&q.python_present) + change)   # [python-present]
+    else:
+        a32_store_release(&q.native_present, a32_load_relaxed(&q.native_present) + change)
+    # A kick that goes to the stage that was first before finds its way (python_look).
+    if a32_load_relaxed(&q.python_present) and not a32_load_relaxed(&q.native_present):
+        aptr_store_release(&q.first, &q.python)                             # [first-stage]
+    else:
+        aptr_store_release(&q.first, &q.native)                             # [first-stage]
+
+
+cdef inline void equeue_retire(EventsQueue* q, Retired* retired) noexcept nogil:
+    """Keep something (NULL: nothing) that was just swapped out until nobody can be in it. Under the lock."""
+    if retired != NULL:
+        retired.native_turn = stage_look_at_turn(&q.native)
+        retired.python_turn = stage_look_at_turn(&q.python)
+        retired.following = q.retired
+        q.retired = retired
+
+
+cdef inline void equeue_reclaim(EventsQueue* q) noexcept nogil:
+    """Free what was retired and passed by both stages. Under the lock."""
+    cdef Retired** link = &q.retired
+    cdef Retired* retired
+    while link[0] != NULL:
+        retired = link[0]
+        if stage_has_passed(&q.native, retired.native_turn) and stage_has_passed(
+            &q.python, retired.python_turn
+        ):
+            link[0] = retired.following
+            retired_free(retired)
+        else:
+            link = &retired.following
+
+
+cdef inline void retired_free(Retired* retired) noexcept nogil:
+    """Free a retired chain or table. Under the lock, or after the last user."""
+    if retired.is_chain:
+        chain_free(<Chain*> retired)
+    else:
+        memory_free(retired)      # a table: the routes live on in the bigger one

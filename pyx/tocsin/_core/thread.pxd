@@ -1,0 +1,29 @@
+"""Native threads, a lock for cold paths, and bells to sleep on (thread.h holds the theory)."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+
+cdef extern from "tocsin/_core/thread.h" nogil:
+    ctypedef struct lock_t:
+        pass
+    ctypedef struct bell_t:
+        pass
+    ctypedef void (*thread_function)(void* argument) noexcept nogil
+
+    void lock_init(lock_t* lock)
+    void lock_destroy(lock_t* lock)
+    void lock_take(lock_t* lock)
+    void lock_drop(lock_t* lock)
+
+    void bell_init(bell_t* bell, bint portable)
+    void bell_destroy(bell_t* bell)
+    uint32_t bell_look(const bell_t* bell)
+    void bell_park(bell_t* bell, uint32_t seen, int64_t timeout)
+    void bell_ring(bell_t* bell, int sleepers)
+
+    uint64_t thread_self()
+    int thread_start(const char* name, thread_function function, void* argument)
+
+
+cdef enum:
+    EVERYONE = 0x7FFFFFFF

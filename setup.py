@@ -1,0 +1,87 @@
+"""Build the compiled core: every pyx/**/*.pyx becomes an extension module of the same dotted name.
+
+Switches, read from the environment (`1` is on):
+
+TOCSIN_DEBUG=1          debug information, assertions, almost no optimisation
+TOCSIN_SANITIZE=thread  compile and link with -fsanitize=thread (or address, undefined)
+TOCSIN_PURE=1           leave the compiled core out; without this a failed compile is fatal
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+DEBUG = os.environ.get("TOCSIN_DEBUG") == "1"
+SANITIZE = os.environ.get("TOCSIN_SANITIZE")
+PURE = os.environ.get("TOCSIN_PURE") == "1"
+
+PYX = Path("pyx")
+SOURCES = sorted(PYX.rglob("*.pyx"))
+DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
+
+ERRORS = ["-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types"]
+COMPILE = ["-std=c11", "-fvisibility=hidden", "-fno-strict-aliasing", *ERRORS]
+COMPILE += ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+LINK = [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
+if SANITIZE:
+    COMPILE += [f"-fsanitize={SANITIZE}", "-g", "-fno-omit-frame-pointer"]
+    LINK += [f"-fsanitize={SANITIZE}"]
+
+ON = ["cdivision", "freethreading_compatible", "binding"]
+OFF = ["boundscheck", "wraparound", "initializedcheck", "auto_pickle", "autotestdict"]
+DIRECTIVES = {"language_level": 3} | dict.fromkeys(ON, True) | dict.fromkeys(OFF, False)
+
+
+class BuildPy(build_py):
+    """Start from an empty build, and put what compilers see beside the modules."""
+
+    def run(self):
+        if self.editable_mode:
+            return super().run()
+        # Leftovers (a removed module, an extension made with other switches) would be packed too.
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+        for path in DECLARATIONS:
+            target = Path(self.build_lib) / path.relative_to(PYX)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+
+
+class BuildExt(build_ext):
+    """Write the C under build/cython, then compile; both on all cores."""
+
+    def build_extensions(self):
+        self.parallel = self.parallel or os.cpu_count()
+        options = {"include_path": [str(PYX)], "build_dir": "build/cython", "force": self.force}
+        options |= {"compiler_directives": DIRECTIVES, "nthreads": self.parallel}
+        made = cythonize(self.extensions, **options)
+        for extension, cythonized in zip(self.extensions, made, strict=True):
+            extension.sources = cythonized.sources
+        super().build_extensions()
+
+
+if __name__ == "__main__":
+    if not SOURCES and not PURE:
+        sys.exit("setup.py: no .pyx file under pyx/: this is not a complete source tree")
+    setup(
+        cmdclass={"build_py": BuildPy, "build_ext": BuildExt},
+        ext_modules=[
+            Extension(
+                ".".join(path.relative_to(PYX).with_suffix("").parts),
+                [str(path)],
+                # Not pyx/tocsin/_core: its memory.h would hide the system's.
+                include_dirs=[str(PYX), str(PYX / "tocsin" / "include")],
+                define_macros=[("_GNU_SOURCE", None)],
+                extra_compile_args=COMPILE,
+                extra_link_args=LINK,
+                depends=[str(path) for path in DECLARATIONS],
+            )
+            for path in ([] if PURE else SOURCES)
+        ],
+    )

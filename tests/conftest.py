@@ -1,0 +1,107 @@
+"""What every test run shares: the right backend or none, and pipelines whose books must balance."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+try:
+    import tocsin
+    import tocsin.backend
+except ImportError as error:
+    pytest.exit(f"tocsin can't be imported ({error}); first: pip install '.[test]'", returncode=3)
+
+
+# ------------------------------------------------------------------------------ the right backend
+
+
+def wanted() -> dict[str, object]:
+    """Return what the environment asks for, in the words of tocsin.backend."""
+    return {
+        "backend": os.environ.get("TOCSIN_BACKEND", "cython"),
+        "writers": os.environ.get("TOCSIN_WRITERS", "gil"),
+        "portable": os.environ.get("TOCSIN_PORTABLE", "0") == "1",
+    }
+
+
+def in_force() -> dict[str, object]:
+    """Return what the imported package says it does."""
+    return {"backend": tocsin.backend.name, **tocsin.backend.switches()}
+
+
+def free_threaded() -> bool:
+    return not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def pytest_report_header() -> list[str]:
+    words = ", ".join(f"{name}={value}" for name, value in in_force().items())
+    build = "free-threaded" if free_threaded() else "GIL"
+    return [
+        f"tocsin {version('tocsin')}: {words}",
+        f"machine: {os.cpu_count()} cores, {platform.machine()}, {build} build",
+        f"tocsin from {os.path.dirname(tocsin.__file__)}",
+    ]
+
+
+def pytest_sessionstart() -> None:
+    """Stop at once if the tests would run something else than was asked for."""
+    expected, found = wanted(), in_force()
+    if free_threaded() and "TOCSIN_WRITERS" not in os.environ:
+        expected["writers"] = "cas"  # without a GIL there is no other way
+    differences = [
+        f"{name} is {found.get(name)!r}, not {value!r}"
+        for name, value in expected.items()
+        if found.get(name) != value
+    ]
+    if differences:
+        pytest.exit(f"this is not the tocsin asked for: {'; '.join(differences)}", returncode=3)
+
+
+# ------------------------------------------------------------------------------------ the books
+
+
+def unbalanced(pipeline: Any) -> list[str]:
+    """Return a line for each protocol in which an accepted event is in no counter, or in two."""
+    lines = []
+    for number, counts in pipeline.stats().protocols.items():
+        known = counts.delivered + counts.unclaimed + counts.abandoned + counts.pending
+        if counts.accepted != known:
+            lines.append(
+                f"protocol {number}: accepted {counts.accepted} != delivered {counts.delivered} "
+                f"+ unclaimed {counts.unclaimed} + abandoned {counts.abandoned} "
+                f"+ pending {counts.pending}"
+            )
+    return lines
+
+
+@pytest.fixture
+def books() -> Callable[[Any], None]:
+    """Assert that a flushed or closed pipeline accounts for every event that it accepted."""
+
+    def check(pipeline: Any) -> None:
+        __tracebackhide__ = True
+        lines = unbalanced(pipeline)
+        assert not lines, "\n".join(lines)
+
+    return check
+
+
+@pytest.fixture
+def make_pipeline(books: Callable[[Any], None]) -> Iterator[Callable[..., Any]]:
+    """Make pipelines; when the test is over, close each and check its books."""
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        pipeline = tocsin.Pipeline(**options)
+        made.append(pipeline)
+        return pipeline
+
+    yield make
+    for pipeline in made:
+        pipeline.close(timeout=10)
+    for pipeline in made:
+        books(pipeline)
