@@ -20,10 +20,11 @@ from tocsin._core.memory cimport memory_alloc, memory_free
 
 
 cdef enum:
-    # What a call of a chain came to; the first two may also be in a subscriber's result.
+    # What a call of a chain came to; all but CALLED may also be in a subscriber's result.
     CHAIN_STOPPED = 0x8000        # TOCSIN_STOP
     CHAIN_COLLECTED = 0x10000     # kept for a batch: its call comes later
     CHAIN_CALLED = 0x20000
+    CHAIN_SKIPPED = 0x40000       # in a result: no call was made after all
 
 
 cdef struct Subscriber:
@@ -165,6 +166,8 @@ cdef inline int chain_call(const Chain* chain, tocsin_event* event, uint64_t los
             event.lost = lost_total - subscriber.lost_seen
             subscriber.lost_seen = lost_total
         result = subscriber.function(subscriber.context, event)
+        if result & CHAIN_SKIPPED:
+            continue
         if result & CHAIN_COLLECTED:
             came |= CHAIN_COLLECTED
         else:

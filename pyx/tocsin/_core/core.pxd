@@ -55,8 +55,15 @@ from tocsin._core.work cimport work_function, work_init
 from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
 
 
+cdef struct Kept:
+    # Part of a block that native code may hold an address of: freed with the core.
+    Kept* following
+    void* block
+
+
 cdef struct Core:
     a32 users
+    Kept* kept                    # under the face's lock
     bint portable
     bint shared_writers           # every ring is shared from the start: the GIL is no writer lock
     int clock_kind
@@ -99,8 +106,20 @@ cdef inline void core_release(void* core) noexcept nogil:
         core_free(<Core*> core)
 
 
+cdef inline void core_keep(Core* core, Kept* kept, void* block) noexcept nogil:
+    """Free a block together with the core. One caller at a time."""
+    kept.block = block
+    kept.following = core.kept
+    core.kept = kept
+
+
 cdef inline void core_free(Core* core) noexcept nogil:
     cdef int protocol
+    cdef void* block
+    while core.kept != NULL:
+        block = core.kept.block
+        core.kept = core.kept.following
+        memory_free(block)
     for protocol in range(256):
         equeue_free(<EventsQueue*> aptr_load_acquire(&core.queues[protocol]))   # [queue-added]
     workqueue_destroy(&core.native)

@@ -68,7 +68,7 @@ cdef enum:
     BUSY_BYTES = 8 * 48       # a look that found more is worth a rest before the next one
     PAUSES = 64               # of a rest, about a microsecond
 
-    DISPATCH_REFUSED = 0x40000    # the stage may not call now: the event is untouched
+    DISPATCH_REFUSED = 0x80000    # the stage may not call now: the event is untouched
 
 
 cdef struct Budget:

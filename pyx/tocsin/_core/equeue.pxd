@@ -89,7 +89,8 @@ cdef struct Stage:
     EventsQueue* queue
     WorkQueue* wq
     bint is_python
-    void* owner                   # whatever the hooks want
+    void* owner                   # what the hooks belong to
+    void* held                    # the same, from enter to leave
     # Hooks of the Python stage: around calls, and for the batches of a run.
     stage_enter enter
     stage_leave leave

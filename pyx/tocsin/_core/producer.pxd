@@ -21,7 +21,7 @@ from tocsin._core.atomic cimport (
     a32_store_release,
     a64_fetch_add_relaxed,
 )
-from tocsin._core.core cimport Core
+from tocsin._core.core cimport Core, Kept
 from tocsin._core.equeue cimport (
     NOTIFIED,
     NOTIFY_CLOSED,
@@ -55,6 +55,7 @@ cdef struct Producer:
     tocsin_producer handle        # first: what native code holds
     EventsQueue* queue
     Core* core
+    Kept kept
     bint exclusive
     char _pad0[128]
     a32 closed

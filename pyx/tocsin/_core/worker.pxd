@@ -26,8 +26,6 @@ from tocsin._core.atomic cimport (
     a32_fetch_sub_full,
     a32_load_relaxed,
     a32_load_seq_cst,
-    a64_cas_full,
-    a64_load_relaxed,
     aptr_load_relaxed,
     aptr_load_seq_cst,
     cpu_pause,
@@ -44,7 +42,8 @@ from tocsin._core.thread cimport (
     thread_self,
     thread_start,
 )
-from tocsin._core.work cimport KICK_PUSH, WORK_TIMED, Work, work_link
+from tocsin._core.timer cimport timers_fire
+from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport (
     HALT_STOPPED,
     WorkQueue,
@@ -55,7 +54,6 @@ from tocsin._core.workqueue cimport (
     workqueue_enlist,
     workqueue_finish,
     workqueue_may_take,
-    workqueue_push,
     workqueue_try_take,
 )
 
@@ -146,6 +144,8 @@ cdef inline void worker_main(void* raw) noexcept nogil:
     lock_take(&wq.lock)
     worker.thread = thread_self()
     lock_drop(&wq.lock)
+    if wq.thread_begin != NULL:
+        wq.thread_begin(worker)
     work = worker_take(wq, worker)
     while work != NULL:
         work.function(work)
@@ -247,7 +247,7 @@ cdef inline void keeper_main(void* raw) noexcept nogil:
             lock_drop(&wq.lock)
             break
         now = clock_monotonic()
-        wait = keeper_fire_timers(wq, now)
+        wait = timers_fire(wq, now)
         if a32_load_seq_cst(&wq.keeper_armed):
             if not ticking or now >= tick:
                 ticking = keeper_look(wq, ticking and taken == wq.taken)
@@ -279,44 +279,3 @@ cdef inline bint keeper_look(WorkQueue* wq, bint nothing_was_taken) noexcept nog
     ):
         worker_start(wq)     # a failure is no loss: the next tick tries again
     return True
-
-
-cdef inline int64_t keeper_fire_timers(WorkQueue* wq, uint64_t now) noexcept nogil:
-    """Queue the delayed items whose time has come. Nanoseconds until the next one, or -1. Under the lock."""
-    cdef Work* work
-    while wq.timers != NULL:
-        work = wq.timers
-        if work.due > now:
-            return <int64_t> (work.due - now)
-        wq.timers = work.later
-        timer_is_due(wq, work)
-    return -1
-
-
-cdef inline void timer_is_due(WorkQueue* wq, Work* work) noexcept nogil:
-    """Make a delayed item, just taken off the list of timers, an ordinary pending one. Under the lock."""
-    cdef uint64_t state = a64_load_relaxed(&work.state)
-    while state & WORK_TIMED:
-        if a64_cas_full(&work.state, &state, state & ~<uint64_t> WORK_TIMED):
-            if work_link(work) == KICK_PUSH:
-                workqueue_push(wq, work)
-            return
-
-
-cdef inline void timer_insert(WorkQueue* wq, Work* work, uint64_t due) noexcept nogil:
-    """Put an item that is PENDING and TIMED on the list of timers. Under the lock; ring the keeper after."""
-    cdef Work** link = &wq.timers
-    work.due = due
-    while link[0] != NULL and link[0].due <= due:
-        link = &link[0].later
-    work.later = link[0]
-    link[0] = work
-
-
-cdef inline void timer_remove(WorkQueue* wq, Work* work) noexcept nogil:
-    """Take an item off the list of timers, if it is there. Under the lock."""
-    cdef Work** link = &wq.timers
-    while link[0] != NULL and link[0] != work:
-        link = &link[0].later
-    if link[0] == work:
-        link[0] = work.later

@@ -123,7 +123,8 @@ cdef struct WorkQueue:
     void* owner
     owner_function retain
     owner_function release
-    worker_function thread_exit   # last call on a worker's thread, or NULL
+    worker_function thread_begin  # first and last call on a worker's thread, or NULL
+    worker_function thread_exit
     const char* name
 
 

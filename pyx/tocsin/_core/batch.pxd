@@ -1,0 +1,30 @@
+"""What a batch callable gets (batch.pyx holds the theory)."""
+
+from libc.stdint cimport uint32_t
+
+from tocsin cimport tocsin_event
+
+
+cdef class Column:
+    cdef char* data
+    cdef Py_ssize_t used
+    cdef Py_ssize_t room
+    cdef Py_ssize_t exports
+
+
+cdef class Batch:
+    cdef readonly object type
+    cdef Py_ssize_t count
+    cdef uint32_t smallest
+    cdef uint32_t largest
+    cdef Column payloads
+    cdef Column ends
+    cdef Column timestamps
+    cdef Column sources
+    cdef Column losts
+
+
+cdef Batch batch_new(object type)
+cdef bint batch_add(Batch batch, const tocsin_event* record) noexcept
+cdef bint batch_is_ours(Batch batch)
+cdef void batch_clear(Batch batch)

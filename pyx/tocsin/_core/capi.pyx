@@ -1,0 +1,171 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""Native handles: producers for code that isn't Python, and the addresses of native subscribers.
+
+A producer's block is freed with the core, not with the Python object: native code may hold its address as
+long as the pipeline or any handle lives, and gets -ESHUTDOWN from a closed one. Opening and closing are cold and
+serialised by the face.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New
+from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
+
+from tocsin cimport TOCSIN_ABI_VERSION, TOCSIN_NOW, tocsin_functions, tocsin_producer
+from tocsin._core.atomic cimport a32_load_relaxed, a32_store_release
+from tocsin._core.core cimport Core, core_keep, core_release, core_retain, equeue_fault_in, equeue_is_quiet
+from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.memory cimport memory_alloc
+from tocsin._core.notify cimport NotifyCore, deadline_of, slice_until
+from tocsin._core.producer cimport (
+    Producer,
+    producer_is_inside,
+    producer_notify,
+    producer_shut,
+)
+from tocsin._core.ring cimport ring_close, ring_share
+from tocsin._core.worker cimport workqueue_await_end
+
+from tocsin.errors import ClosedError, ExclusiveError
+
+
+cdef const char* PRODUCER_CAPSULE = "tocsin.producer"
+
+cdef tocsin_functions functions
+functions.abi_version = TOCSIN_ABI_VERSION
+functions.size = sizeof(tocsin_functions)
+functions.notify = producer_notify
+
+
+cdef void capsule_is_gone(object capsule) noexcept:
+    core_release((<Producer*> PyCapsule_GetPointer(capsule, PRODUCER_CAPSULE)).core)
+
+
+cdef class ProducerCore:
+    """Hold a native producer: what Producer is built on."""
+
+    cdef Producer* producer
+    cdef object __weakref__
+
+    def __cinit__(self, *args, **kwargs):
+        pass
+
+    def _open(self, owner: NotifyCore, protocol: int, exclusive: bool) -> None:
+        """Open a producer of a registered protocol. With the face's lock and, as everywhere, the GIL."""
+        cdef EventsQueue* q = (<NotifyCore> owner).queues[<int> protocol]
+        cdef Core* core = (<NotifyCore> owner).core
+        if a32_load_relaxed(&q.exclusive):
+            raise ExclusiveError(
+                f"protocol {protocol:#x}: an exclusive producer has the protocol for itself; close it first"
+            )
+        cdef Producer* producer = <Producer*> memory_alloc(sizeof(Producer))
+        if producer == NULL:
+            raise MemoryError("no memory for a producer")
+        equeue_fault_in(q)
+        producer.handle.functions = &functions
+        producer.queue = q
+        producer.core = core
+        producer.exclusive = exclusive
+        core_keep(core, &producer.kept, producer)
+        core_retain(core)
+        self.producer = producer
+        if not exclusive:
+            if not q.ring.shared:
+                ring_share(&q.ring)     # with the GIL, so no locked writer is inside
+            return
+        a32_store_release(&q.exclusive, 1)
+        ring_close(&q.ring)
+        with nogil:
+            while not equeue_is_quiet(q):
+                workqueue_await_end(&core.native, 100_000)
+
+    def _shut(self) -> None:
+        """Answer every later call with -ESHUTDOWN."""
+        producer_shut(self.producer)
+
+    def _await_left(self, timeout: object) -> bool:
+        """Wait until the exclusive producer has left its last call; False: not in time."""
+        cdef int64_t deadline = deadline_of(timeout)
+        while producer_is_inside(self.producer):
+            if slice_until(deadline) == 0:
+                return False
+            with nogil:
+                workqueue_await_end(&self.producer.core.native, 100_000)
+            PyErr_CheckSignals()
+        return True
+
+    def _reopen(self) -> None:
+        """Let the others in again, after the exclusive producer has left and if the pipeline is open."""
+        cdef EventsQueue* q = self.producer.queue
+        if not a32_load_relaxed(&q.closed):
+            if q.ring.shared:
+                ring_share(&q.ring)
+            a32_store_release(&q.exclusive, 0)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether the producer has its protocol for itself."""
+        return self.producer.exclusive
+
+    @property
+    def closed(self) -> bool:
+        """Whether every call is answered with -ESHUTDOWN."""
+        return a32_load_relaxed(&self.producer.closed) != 0 or a32_load_relaxed(&self.producer.queue.closed) != 0
+
+    @property
+    def address(self) -> int:
+        """The address of the handle, a `tocsin_producer *`."""
+        return <uintptr_t> self.producer
+
+    @property
+    def function(self) -> int:
+        """The address of `int tocsin_notify(producer, event, payload, size, timestamp)`."""
+        return <uintptr_t> functions.notify
+
+    @property
+    def capsule(self) -> object:
+        """The handle as a capsule named "tocsin.producer", which counts as a handle."""
+        core_retain(self.producer.core)
+        return PyCapsule_New(self.producer, PRODUCER_CAPSULE, capsule_is_gone)
+
+    def _notify(self, event: int, payload: bytes, timestamp: object) -> int:
+        cdef uint64_t stamp = TOCSIN_NOW if timestamp is None else timestamp
+        cdef bytes data = payload
+        cdef uint8_t number = event
+        return producer_notify(
+            &self.producer.handle, number, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), stamp
+        )
+
+    def __dealloc__(self):
+        if self.producer != NULL:
+            core_release(self.producer.core)
+
+
+def function_address(function: object) -> int:
+    """Return the address of a native subscriber: an int, a capsule, or a ctypes function.
+
+    Capsules: named "tocsin.subscriber", or those that Cython makes of a cdef function of the right type.
+    """
+    cdef const char* name
+    if isinstance(function, int):
+        address = function
+    elif PyCapsule_CheckExact(function):
+        name = PyCapsule_GetName(function)
+        if name == NULL or b"tocsin" not in <bytes> name:
+            raise TypeError(
+                f'{function!r}: a subscriber\'s capsule is named "tocsin.subscriber" or by Cython after its type'
+            )
+        return <uintptr_t> PyCapsule_GetPointer(function, name)
+    else:
+        import ctypes
+
+        try:
+            address = ctypes.cast(function, ctypes.c_void_p).value or 0
+        except (ctypes.ArgumentError, TypeError):
+            raise TypeError(
+                f"a native subscriber is an address, a capsule or a ctypes function, not {function!r}"
+            ) from None
+    if not 0 < address < 1 << 64:
+        raise ValueError(f"{address:#x} is not the address of a function")
+    return address

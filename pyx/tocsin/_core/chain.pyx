@@ -1,0 +1,89 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""Notifier chains for Python, called in the caller's own thread.
+
+As in chain.pxd a chain is immutable and swapped whole: here it is a tuple, which the interpreter keeps alive as
+long as somebody walks it. So callbacks may register and unregister, themselves too, while the chain is being
+called, from any thread; the call goes on through the chain as it was when it began. Changes are serialised by
+a lock, for builds without the GIL; calls take none and may overlap.
+"""
+
+from bisect import insort
+from enum import IntEnum
+from threading import Lock
+
+
+class NotifyResult(IntEnum):
+    """What a callback may return; any value with bit 0x8000 ends the chain."""
+
+    DONE = 0x0000
+    OK = 0x0001
+    STOP = 0x8001
+    BAD = 0x8002
+
+
+DONE = NotifyResult.DONE
+OK = NotifyResult.OK
+STOP = NotifyResult.STOP
+BAD = NotifyResult.BAD
+
+
+cdef class NotifierChain:
+    """Call callbacks in order of priority, higher first, then in order of registration.
+
+    A callback gets (value, data) and returns None or an int: a value with bit 0x8000 in it (STOP,
+    BAD) ends the chain. It may register and unregister, itself too: that takes effect with the next
+    call. Any thread. After the kernel's notifier chains.
+    """
+
+    cdef tuple chain          # of (callback, priority)
+    cdef object lock
+
+    def __cinit__(self):
+        self.chain = ()
+        self.lock = Lock()
+
+    def register(self, callback: object, priority: int = 0) -> None:
+        """Add a callback; ValueError if it is registered already, TypeError if it can't be called."""
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, not {callback!r}")
+        entry = (callback, int(priority))
+        with self.lock:
+            if any(known == callback for known, _ in self.chain):
+                raise ValueError(f"{callback!r} is registered already")
+            chain = list(self.chain)
+            insort(chain, entry, key=_order)
+            self.chain = tuple(chain)
+
+    def unregister(self, callback: object) -> None:
+        """Remove a callback; ValueError if it is not registered."""
+        with self.lock:
+            chain = tuple(entry for entry in self.chain if entry[0] != callback)
+            if len(chain) == len(self.chain):
+                raise ValueError(f"{callback!r} is not registered")
+            self.chain = chain
+
+    def call(self, value: object, data: object = None) -> int:
+        """Call the callbacks with (value, data) until one ends the chain.
+
+        Returns what the last one called returned, None as DONE; DONE for an empty chain. An exception
+        passes through and ends the chain.
+        """
+        result = DONE
+        for callback, _ in self.chain:
+            result = callback(value, data)
+            if result is None:
+                result = DONE
+            elif result & 0x8000:
+                break
+        return result
+
+    def __len__(self) -> int:
+        return len(self.chain)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.chain)} callbacks>"
+
+
+def _order(entry):
+    return -entry[1]

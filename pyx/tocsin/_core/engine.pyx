@@ -1,0 +1,305 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""The compiled half of a Pipeline beside notify(): queues, subscriptions, waiting and the end.
+
+All of it is cold. The face (tocsin/pipeline.py) serialises what changes the set of queues and of
+subscriptions; the rest may be called from any thread. Waiting always happens without the GIL, in slices after
+each of which signals are answered; deadlines are times of the monotonic clock in ns, -1 for none.
+"""
+
+cimport cython
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_acquire, a64_load_relaxed
+from tocsin._core.books cimport Books, equeue_books
+from tocsin._core.bridge cimport (
+    Member,
+    StageBridge,
+    SubscriptionCore,
+    bridge_detach,
+    bridge_install,
+    bridge_new,
+    bridge_subscribe,
+)
+from tocsin._core.core cimport (
+    Core,
+    core_add_queue,
+    core_new,
+    core_release,
+    equeue_abandon,
+    equeue_await_position,
+    equeue_free,
+    equeue_has_passed,
+    equeue_is_quiet,
+    equeue_new,
+    equeue_shut,
+    equeue_target,
+    equeue_wait_begin,
+    equeue_wait_end,
+    equeue_wait_look,
+)
+from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
+from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE
+from tocsin._core.memory cimport memory_alloc
+from tocsin._core.notify cimport NotifyCore, deadline_of, slice_until
+from tocsin._core.payload cimport PayloadRule
+from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
+from tocsin._core.thread cimport bell_park
+from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
+from tocsin._core.workqueue cimport (
+    WorkQueue,
+    workqueue_freeze,
+    workqueue_run_here,
+    workqueue_thaw,
+)
+
+from os import cpu_count
+
+
+@cython.no_gc_clear     # the bridges must be there when __dealloc__ detaches them
+cdef class PipelineCore(NotifyCore):
+    """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
+
+    cdef bint threaded
+    cdef object on_error
+
+    def __dealloc__(self):
+        cdef StageBridge bridge
+        if self.core == NULL:
+            return
+        self._shut()
+        for bridge in self.bridges:
+            if bridge is not None:
+                bridge_detach(bridge)
+        self._stop()
+        core_release(self.core)
+
+    def _start(
+        self, native: int, python: int, most: int, clock: int, portable: bool, shared: bool, on_error: object
+    ) -> None:
+        cdef int error = 0
+        self.on_error = on_error
+        self.core = core_new(portable, shared, clock)
+        if self.core == NULL:
+            raise MemoryError("no memory for a pipeline")
+        bridge_install(&self.core.python)
+        self.threaded = native > 0
+        self.core.native.may_spin = cpu_count() > 1
+        if self.threaded:
+            error = workqueue_start(&self.core.native, native, most)
+            if error == 0:
+                error = workqueue_start(&self.core.python, python, most)
+        if error != 0:
+            self._stop()
+            raise OSError(error, "a worker could not be started")
+
+    # -- queues -------------------------------------------------------------------------------------
+
+    def _add_queue(self, protocol: int, size: int, start: int, types: list) -> None:
+        """Make the queue of a protocol. `types`: 256 event types or None, by event id."""
+        cdef EventsQueue* q = equeue_new(self.core, protocol, size, start)
+        if q == NULL:
+            raise MemoryError(f"no memory for a queue of {size} bytes")
+        try:
+            for event, event_type in enumerate(types):
+                if event_type is not None:
+                    q.rules[<int> event] = rule_new(event_type.rule, size)
+            self.bridges[protocol] = bridge_new(self.core, q, types, self.on_error)
+        except BaseException:
+            equeue_free(q)
+            raise
+        core_add_queue(self.core, q)
+        self.queues[<int> protocol] = q
+
+    # -- subscriptions ------------------------------------------------------------------------------
+
+    def _attach(
+        self, subscription: SubscriptionCore, code: int, source: int, function: int, context: int, priority: int
+    ) -> None:
+        """Put a subscription in the chain of a key; `function`: native, or 0 for its callable."""
+        cdef EventsQueue* q = self.queue_of(code)
+        cdef uint32_t id = ((code >> 16) & 0xFF) << 16 | source
+        cdef StageBridge bridge = self.bridges[code >> 24]
+        cdef SubscriptionCore core = subscription
+        cdef Member member
+        for member in core.members:
+            if member.bridge is bridge:
+                break
+        else:
+            member = bridge_subscribe(bridge, core, function, context, priority)
+            core.members.append(member)
+        if not equeue_subscribe(q, id, member.subscriber, core.is_python):
+            raise MemoryError("no memory for a subscription")
+        member.ids.append(id)
+
+    def _is_inside(self) -> bool:
+        return self.is_inside()
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def _flush(self, timeout: object) -> bool:
+        """Wait until every event accepted so far has passed its last stage; False: not in time."""
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef uint64_t[256] targets
+        cdef int protocol
+        for protocol in range(256):
+            if self.queues[protocol] != NULL:
+                targets[protocol] = equeue_target(self.queues[protocol])
+        for protocol in range(256):
+            if self.queues[protocol] != NULL:
+                if not self.await_position(self.queues[protocol], targets[protocol], deadline):
+                    return False
+        return True
+
+    cdef bint await_position(self, EventsQueue* q, uint64_t position, int64_t deadline) except -1:
+        cdef int64_t slice = 0
+        cdef bint passed = equeue_has_passed(q, position)
+        if passed:
+            return True
+        equeue_wait_begin(q)
+        try:
+            while not passed:
+                slice = slice_until(deadline)
+                with nogil:
+                    if not self.threaded:
+                        workqueue_run_here(&self.core.native)
+                        workqueue_run_here(&self.core.python)
+                        passed = equeue_has_passed(q, position)
+                    if not passed and slice > 0:
+                        passed = equeue_await_position(q, position, slice)
+                PyErr_CheckSignals()
+                if slice == 0:
+                    break
+            return passed
+        finally:
+            equeue_wait_end(q)
+
+    def _await_idle(self, subscription: SubscriptionCore, timeout: object) -> bool:
+        """Wait until no call of a cancelled subscription is running; False: not in time."""
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef Member member
+        for member in (<SubscriptionCore?> subscription).members:
+            if not self.await_member(member, deadline):
+                return False
+        return True
+
+    cdef bint await_member(self, Member member, int64_t deadline) except -1:
+        cdef EventsQueue* q = member.bridge.q
+        cdef bint is_python = member.subscription.is_python
+        cdef uint32_t turn = stage_look_at_turn(&q.native)
+        cdef uint32_t seen
+        cdef int64_t slice
+        equeue_wait_begin(q)
+        try:
+            while True:
+                seen = equeue_wait_look(q)
+                if is_python and member.subscription.running == 0:
+                    return True
+                if not is_python and stage_has_passed(&q.native, turn):
+                    return True
+                slice = slice_until(deadline)
+                if slice == 0:
+                    return False
+                with nogil:
+                    bell_park(&q.progress, seen, slice)
+                PyErr_CheckSignals()
+        finally:
+            equeue_wait_end(q)
+
+    def _freeze(self) -> None:
+        workqueue_freeze(&self.core.native)
+        workqueue_freeze(&self.core.python)
+
+    def _thaw(self) -> None:
+        workqueue_thaw(&self.core.python)
+        workqueue_thaw(&self.core.native)
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def _shut(self) -> None:
+        """Accept no event any more."""
+        cdef int protocol
+        for protocol in range(256):
+            if self.queues[protocol] != NULL:
+                equeue_shut(self.queues[protocol])
+
+    def _await_writers(self, timeout: object) -> bool:
+        """Wait until no shared writer is inside; False: not in time. They are quick, and don't ring."""
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef int protocol
+        cdef WorkQueue* wq = &self.core.native
+        for protocol in range(256):
+            while self.queues[protocol] != NULL and not equeue_is_quiet(self.queues[protocol]):
+                if slice_until(deadline) == 0:
+                    return False
+                with nogil:
+                    workqueue_await_end(wq, 100_000)
+                PyErr_CheckSignals()
+        return True
+
+    def _stop(self) -> None:
+        """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
+        cdef int protocol
+        workqueue_stop(&self.core.native)
+        workqueue_stop(&self.core.python)
+        for protocol in range(256):
+            if self.queues[protocol] != NULL:
+                equeue_abandon(self.queues[protocol])
+
+    def _await_workers(self, timeout: object) -> bool:
+        """Wait until all threads have ended, after _stop(); False: not in time."""
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef bint ended = False
+        cdef int64_t slice
+        while True:
+            slice = slice_until(deadline)
+            with nogil:
+                ended = workqueue_await_end(&self.core.native, slice) and workqueue_await_end(
+                    &self.core.python, slice
+                )
+            PyErr_CheckSignals()
+            if ended or slice == 0:
+                return ended
+
+    # -- the books ----------------------------------------------------------------------------------
+
+    def _books(self, protocol: int) -> dict:
+        """The books of a registered protocol: names as in ProtocolStats."""
+        cdef Books books
+        equeue_books(self.queues[<int> protocol], &books)
+        return books
+
+    def _totals(self) -> tuple:
+        """Events that named nothing registered, events that came too late, and worker threads now."""
+        return (
+            a64_load_relaxed(&self.core.unknown),
+            a64_load_relaxed(&self.core.closed),
+            self.core.native.threads + self.core.python.threads,
+        )
+
+
+cdef PayloadRule* rule_new(object source, uint64_t queue_size) except NULL:
+    """Copy a rule for the core; what the queue allows is the largest size where the rule has none."""
+    cdef uint64_t most = min(queue_size // 2 - HEADER_BYTES, <uint64_t> MAX_SIZE)
+    cdef PayloadRule* rule = <PayloadRule*> memory_alloc(sizeof(PayloadRule))
+    cdef uint32_t i
+    if rule == NULL:
+        raise MemoryError("no memory for an event type")
+    rule.min_size = source.min_size
+    rule.max_size = max(source.sizes) if source.sizes else source.max_size or most
+    rule.fixed_size = source.fixed_size
+    rule.item_size = source.item_size
+    rule.count_offset = source.count_offset
+    rule.count_width = source.count_width
+    rule.count_mask = source.count_mask
+    rule.source_offset = source.source_offset
+    rule.source_width = source.source_width
+    if source.sizes:
+        rule.sizes = <uint32_t*> memory_alloc(len(source.sizes) * sizeof(uint32_t))
+        if rule.sizes == NULL:
+            raise MemoryError("no memory for an event type")
+        rule.n_sizes = len(source.sizes)
+        for i in range(rule.n_sizes):
+            rule.sizes[i] = source.sizes[i]
+    return rule

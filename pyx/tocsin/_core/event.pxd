@@ -1,0 +1,26 @@
+"""What a callable gets: one event, or a batch of them (event.pyx holds the theory)."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from tocsin cimport tocsin_event
+
+
+cdef enum:
+    EVENT_INLINE = 64         # bytes of payload kept in the object itself
+
+
+cdef class EventCode:
+    cdef public int64_t code
+
+
+cdef class Event:
+    cdef readonly object type
+    cdef readonly uint64_t timestamp
+    cdef readonly uint64_t source
+    cdef readonly uint64_t lost
+    cdef uint32_t size
+    cdef bytes whole                      # the payload, once somebody asked or if it is long
+    cdef uint8_t[EVENT_INLINE] inline_
+
+
+cdef Event event_from_record(object type, const tocsin_event* record)

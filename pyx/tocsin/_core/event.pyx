@@ -1,0 +1,129 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""Events as Python sees them.
+
+An Event is a copy of one record, made when it is handed to a callable: self-contained, so it may be kept,
+sent to other threads and pickled, and lazy, so that a callable pays only for what it reads. A payload of up to
+64 bytes lies in the object itself, which comes from a freelist; `payload` and `report` are made on demand.
+Constant after its creation; two threads that ask for `payload` at once each make the same bytes.
+"""
+
+from types import GenericAlias
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+
+cdef class EventCode:
+    """Hold the code of an event type: protocol << 24 | event << 16, or -1 while it is unbound.
+
+    The base of EventType, so that the core finds the queue of an event without asking Python.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.code = -1
+
+
+@cython.final
+@cython.no_gc     # an event type never refers to an event
+@cython.freelist(512)
+cdef class Event:
+    """Tell of one event: what it was, where it came from, when, and its report.
+
+    `timestamp` is in ns of the pipeline's clock; `lost` is how many events of the queue were refused
+    since the previous one that this subscriber saw. Made by tocsin, or by tocsin.testing.make_event().
+    """
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self):
+        raise TypeError("an Event is made by a pipeline")
+
+    @property
+    def protocol(self) -> int:
+        """The id of the protocol, 0..255."""
+        return (self.type.code >> 24) & 0xFF
+
+    @property
+    def event(self) -> int:
+        """The id of the event within its protocol, 0..255."""
+        return (self.type.code >> 16) & 0xFF
+
+    @property
+    def payload(self) -> bytes:
+        """The payload as it was notified."""
+        if self.whole is None:
+            self.whole = PyBytes_FromStringAndSize(<char*> self.inline_, self.size)
+        return self.whole
+
+    @property
+    def report(self) -> object:
+        """The payload as an instance of what the event type declares, made anew each time."""
+        return self.type.unpack(self.payload)
+
+    @property
+    def key(self) -> object:
+        """The Key of this event; ALL as its source if that is above 65534."""
+        return self.type.key(self.source) if self.source < 0xFFFF else self.type.key()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        return (
+            self.timestamp == (<Event> other).timestamp
+            and self.lost == (<Event> other).lost
+            and self.type == (<Event> other).type
+            and self.payload == (<Event> other).payload
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.timestamp, self.payload))
+
+    def __reduce__(self) -> tuple:
+        return make_event, (self.type, self.payload, self.timestamp, self.lost)
+
+    def __repr__(self) -> str:
+        cdef str name = f"{self.type.protocol.name}.{self.type.name}"
+        try:
+            report = repr(self.report)
+        except Exception as error:
+            report = f"<no report: {error}>"
+        return (
+            f"<Event {name} source={self.source} t={self.timestamp // 1_000_000_000}."
+            f"{self.timestamp % 1_000_000_000:09d} lost={self.lost} {report}>"
+        )
+
+
+cdef Event event_from_record(object type, const tocsin_event* record):
+    """Copy a record in the ring. With the GIL, while the record's space is not freed."""
+    cdef Event event = Event.__new__(Event)
+    event.type = type
+    event.timestamp = record.timestamp
+    event.source = record.source
+    event.lost = record.lost
+    event.size = record.size
+    if record.size <= EVENT_INLINE:
+        memcpy(event.inline_, record.payload, record.size)
+    else:
+        event.whole = PyBytes_FromStringAndSize(<const char*> record.payload, record.size)
+    return event
+
+
+def make_event(type: object, payload: bytes, timestamp: int = 0, lost: int = 0) -> Event:
+    """Make an event of a bound event type from its payload, as a pipeline would.
+
+    Any thread. PayloadError if the event can't have this payload.
+    """
+    cdef Event event = Event.__new__(Event)
+    cdef bytes whole = bytes(payload)
+    type.check_size(whole)
+    event.type = type
+    event.timestamp = timestamp
+    event.source = type.source_of(whole)
+    event.lost = lost
+    event.size = <uint32_t> PyBytes_GET_SIZE(whole)
+    event.whole = whole
+    if event.size <= EVENT_INLINE:
+        memcpy(event.inline_, PyBytes_AS_STRING(whole), event.size)
+    return event

@@ -1,0 +1,244 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""The way in from Python: notify() and notify_many().
+
+Any thread. On a GIL build without native producers the GIL is the lock of the writers, so between the claim
+and the publication nothing here allocates, raises or lets it go: arguments are looked up, packed and
+checked first. Otherwise writers reserve as native ones do (ring.pxd).
+
+Waiting for room happens without the GIL, in slices after each of which signals are answered.
+"""
+
+from cpython.buffer cimport PyObject_CheckBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from tocsin._core.atomic cimport a64_fetch_add_relaxed
+from tocsin._core.bridge cimport StageBridge
+from tocsin._core.clock cimport clock_monotonic, clock_now
+from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.equeue cimport (
+    NOTIFIED,
+    NOTIFY_CLOSED,
+    NOTIFY_EXCLUSIVE,
+    NOTIFY_FULL,
+    NOTIFY_INVALID,
+    NOTIFY_UNKNOWN,
+    EventsQueue,
+    Notified,
+    equeue_notify,
+    equeue_refuse,
+)
+from tocsin._core.event cimport EventCode
+from tocsin._core.many cimport Many, many_new, many_put, many_release
+from tocsin._core.thread cimport bell_park
+from tocsin._core.workqueue cimport workqueue_worker_here
+
+from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
+
+
+cdef enum:
+    SLICE_NS = 50_000_000     # signals are answered at least this often
+    NOW = -1                  # as a timestamp, all ones
+
+
+cdef str WOULD_WAIT = (
+    "notify with a timeout inside a callback of the same pipeline would wait for itself: use timeout=0"
+)
+
+
+cdef int64_t deadline_of(object timeout) except? -2:
+    """The time of the monotonic clock, in ns, at which `timeout` seconds are over; -1: never (None)."""
+    if timeout is None:
+        return -1
+    seconds = float(timeout)
+    if not seconds >= 0:
+        raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
+    if seconds > 1e9:
+        return -1
+    return <int64_t> clock_monotonic() + <int64_t> (seconds * 1e9)
+
+
+cdef int64_t slice_until(int64_t deadline) noexcept nogil:
+    """How many ns to sleep now; 0: the time is over. Any thread."""
+    if deadline < 0:
+        return SLICE_NS
+    return max(<int64_t> 0, min(deadline - <int64_t> clock_monotonic(), <int64_t> SLICE_NS))
+
+
+cdef class NotifyCore:
+    """Hold the queues and let events in: the half of a pipeline that producers use."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.bridges = [None] * 256
+
+    cdef EventsQueue* queue_of(self, int64_t code) noexcept:
+        """The queue of a code (protocol << 24 | event << 16), or NULL."""
+        return NULL if code < 0 else self.queues[(code >> 24) & 0xFF]
+
+    cdef int64_t code_of(self, object event) except? -2:
+        """The code of whatever names an event; -1: an event type that is bound to no protocol."""
+        if isinstance(event, EventCode):
+            return (<EventCode> event).code
+        try:
+            protocol, number = event[:2] if isinstance(event, tuple) else (event.protocol, event.event)
+            protocol, number = protocol.__index__(), number.__index__()
+        except (AttributeError, TypeError, ValueError):
+            raise TypeError(
+                f"an event is a bound EventType, a Key or (protocol, event), not {event!r}"
+            ) from None
+        if isinstance(event, tuple) and len(event) != 2:
+            raise TypeError(f"an event is a bound EventType, a Key or (protocol, event), not {event!r}")
+        if not (0 <= protocol <= 0xFF and 0 <= number <= 0xFF):
+            raise ValueError(f"protocol {protocol}, event {number}: both must be in 0..255")
+        return <int64_t> protocol << 24 | <int64_t> number << 16
+
+    cdef object type_of(self, int64_t code):
+        """The registered event type of a code, or None."""
+        cdef StageBridge bridge = self.bridges[(code >> 24) & 0xFF]
+        return None if bridge is None else bridge.types[(code >> 16) & 0xFF]
+
+    cdef bytes payload_of(self, int64_t code, object payload):
+        """The bytes of anything that may be a payload: a buffer, or something to pack."""
+        if PyObject_CheckBuffer(payload):
+            return bytes(payload)
+        event_type = self.type_of(code)
+        if event_type is None:
+            return b""            # the protocol has no such event: the queue will say so
+        return event_type.pack(payload)
+
+    cdef bint is_inside(self) noexcept:
+        """True if the caller is inside a callback of this pipeline."""
+        cdef bint inside
+        with nogil:
+            inside = (
+                workqueue_worker_here(&self.core.python) != NULL
+                or workqueue_worker_here(&self.core.native) != NULL
+            )
+        return inside
+
+    def now(self) -> int:
+        """Return the time of the pipeline's clock in ns."""
+        return clock_now(self.core.clock_kind)
+
+    def notify(
+        self, event: object, payload: object, timestamp: object = None, *, timeout: object = 0
+    ) -> bool:
+        """Hand an event over: True accepted, False refused because its queue is full (counted).
+
+        event: a bound EventType, a Key, or (protocol, event). payload: a bytes-like object, or a report or
+        tuple, which is packed. timestamp: ns, default now. timeout: seconds to wait for room without
+        the GIL; 0 never waits. Any thread, also from a callback. UnknownEventError, PayloadError,
+        ClosedError, ExclusiveError.
+        """
+        cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
+        cdef EventsQueue* q = self.queue_of(code)
+        cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else timestamp
+        cdef Notified notified = NOTIFY_UNKNOWN
+        if q != NULL:
+            if not PyBytes_CheckExact(payload):
+                payload = self.payload_of(code, payload)
+            notified = equeue_notify(
+                q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
+            )
+            if notified == NOTIFIED:
+                return True
+            if notified == NOTIFY_FULL and timeout is not 0:
+                notified = self.notify_waiting(q, code, payload, stamp, timeout)
+                if notified == NOTIFIED:
+                    return True
+        if notified == NOTIFY_FULL:
+            equeue_refuse(q, 1)
+            return False
+        self.refuse(notified, event, code, payload)
+
+    cdef Notified notify_waiting(
+        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, object timeout
+    ) except *:
+        cdef Notified notified = NOTIFY_FULL
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef int64_t slice
+        cdef uint32_t seen
+        if self.is_inside():
+            raise RuntimeError(WOULD_WAIT)
+        equeue_wait_begin(q)
+        try:
+            while True:
+                seen = equeue_wait_look(q)
+                notified = equeue_notify(
+                    q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
+                )
+                slice = slice_until(deadline)
+                if notified != NOTIFY_FULL or slice == 0:
+                    return notified
+                with nogil:
+                    bell_park(&q.progress, seen, slice)
+                PyErr_CheckSignals()
+        finally:
+            equeue_wait_end(q)
+
+    def notify_many(
+        self, event: object, payloads: object, timestamps: object = None, *, timeout: object = 0
+    ) -> int:
+        """Hand many events of one type over; return how many were accepted: a prefix.
+
+        payloads: a contiguous buffer of equal records, such as a structured array of `event.dtype`.
+        timestamps: None (the clock is read once), one number, or a buffer of as many uint64. timeout:
+        seconds to wait for room in all; what finds none is counted as refused. Otherwise as notify().
+        """
+        cdef int64_t code = self.code_of(event)
+        cdef EventsQueue* q = self.queue_of(code)
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef int64_t slice
+        cdef uint32_t seen
+        cdef Notified notified
+        if q == NULL or q.rules[(code >> 16) & 0xFF] == NULL:
+            self.refuse(NOTIFY_UNKNOWN, event, code, b"")
+        cdef Many many = many_new(q, (code >> 16) & 0xFF, self.type_of(code), payloads, timestamps)
+        try:
+            if timeout != 0 and self.is_inside():
+                raise RuntimeError(WOULD_WAIT)
+            notified = many_put(many)
+            if notified == NOTIFY_FULL and timeout != 0:
+                equeue_wait_begin(q)
+                try:
+                    while notified == NOTIFY_FULL:
+                        seen = equeue_wait_look(q)
+                        notified = many_put(many)
+                        slice = slice_until(deadline)
+                        if notified != NOTIFY_FULL or slice == 0:
+                            break
+                        with nogil:
+                            bell_park(&q.progress, seen, slice)
+                        PyErr_CheckSignals()
+                finally:
+                    equeue_wait_end(q)
+            if notified == NOTIFY_FULL:
+                equeue_refuse(q, many.count - many.done)
+            elif notified != NOTIFIED:
+                self.refuse(notified, event, code, b"")
+            return many.done
+        finally:
+            many_release(many)
+
+    cdef int refuse(self, Notified notified, object event, int64_t code, object payload) except -1:
+        """Raise the error of a notify() that did not come to the queue."""
+        cdef EventsQueue* q = self.queue_of(code)
+        name = f"protocol {code >> 24:#x}, event {(code >> 16) & 0xFF}" if code >= 0 else repr(event)
+        if notified == NOTIFY_INVALID:
+            self.type_of(code).check_size(payload)
+            raise PayloadError(
+                f"{name}: {len(payload)} bytes; its queue takes at most {q.rules[(code >> 16) & 0xFF].max_size}"
+            )
+        if notified == NOTIFY_CLOSED:
+            a64_fetch_add_relaxed(&self.core.closed, 1)
+            raise ClosedError(f"{name}: the pipeline is closed")
+        if notified == NOTIFY_EXCLUSIVE:
+            raise ExclusiveError(f"{name}: an exclusive producer has the protocol for itself; close it first")
+        a64_fetch_add_relaxed(&self.core.unknown, 1)
+        if code < 0:
+            raise UnknownEventError(f"{event!r} belongs to no protocol: take it from an instance of one")
+        if q == NULL:
+            raise UnknownEventError(f"{name}: the protocol is not registered")
+        raise UnknownEventError(f"{name}: the protocol has no such event")

@@ -1,0 +1,35 @@
+"""The end of the interpreter: every pipeline that is still open is closed, within its exit_timeout.
+
+The one registry of the library. The hook runs before the interpreter takes anything down; afterwards no
+worker takes the GIL any more, so a callback that hangs for ever can't hold the exit up.
+"""
+
+import atexit
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from tocsin.backend import close_gil
+
+if TYPE_CHECKING:
+    from tocsin.pipeline import Pipeline
+
+__all__ = ["register"]
+
+_open: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
+
+
+def register(pipeline: "Pipeline") -> None:
+    """Have a pipeline closed at exit."""
+    _open.add(pipeline)
+
+
+def _close_all() -> None:
+    began = time.monotonic()
+    for pipeline in list(_open):
+        left = began + pipeline.exit_timeout - time.monotonic()
+        pipeline.close(max(0.0, left))
+    close_gil()
+
+
+atexit.register(_close_all)

@@ -1,0 +1,68 @@
+"""What happens to an exception of a callback: it becomes a Failure, and on_error gets it.
+
+Called on the thread of the callback, right after it raised; whatever on_error raises goes to
+sys.unraisablehook. The default writes to the logger "tocsin", at most once a second per subscription, and
+says how many were left out.
+"""
+
+import logging
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tocsin.event import Batch, Event
+    from tocsin.subscription import Subscription
+
+__all__ = ["ErrorReporter", "Failure", "log_failure"]
+
+LOG_INTERVAL = 1.0  # seconds between two log records of one subscription
+
+_logger = logging.getLogger("tocsin")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Tell of a callback that raised.
+
+    event is what the callback was called with, an Event or a Batch; None if there was no memory for
+    one.
+    """
+
+    exception: BaseException
+    subscription: "Subscription"
+    event: "Event[Any] | Batch[Any] | None"
+
+
+def log_failure(failure: Failure, left_out: int = 0) -> None:
+    """Write a failure to the logger "tocsin" with its traceback."""
+    more = f" ({left_out} more since the last report)" if left_out else ""
+    _logger.error(
+        "%r raised on %r%s", failure.subscription, failure.event, more, exc_info=failure.exception
+    )
+
+
+class ErrorReporter:
+    """Give failures to on_error, or to the log, not too often. One per pipeline; any thread."""
+
+    def __init__(self, on_error: Callable[[Failure], object] | None) -> None:
+        if on_error is not None and not callable(on_error):
+            raise TypeError(f"on_error must be a function of a Failure, not {on_error!r}")
+        self._on_error = on_error
+        self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
+
+    def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
+        """Report one failure. The callback's thread."""
+        failure = Failure(error, subscription, event)
+        if self._on_error is not None:
+            self._on_error(failure)
+            return
+        now = time.monotonic()
+        last, left_out = self._logged.get(subscription, (now - LOG_INTERVAL, 0))
+        if now - last < LOG_INTERVAL:
+            self._logged[subscription] = (last, left_out + 1)
+        else:
+            self._logged[subscription] = (now, 0)
+            log_failure(failure, left_out)

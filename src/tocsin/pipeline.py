@@ -1,0 +1,333 @@
+"""The pipeline: where producers, queues, workers and subscribers come together.
+
+A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the core's
+own; what stands here is cold. The lock serialises what changes the sets of protocols, subscriptions and
+producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
+refers back to it, so dropping the last reference ends it at once.
+"""
+
+import inspect
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import MappingProxyType, MethodType, TracebackType
+from typing import Any, Self, TypeVar
+
+from tocsin import backend, exit
+from tocsin.errors import ClosedError, ExclusiveError, UnknownEventError
+from tocsin.failure import ErrorReporter, Failure
+from tocsin.key import ALL, Key, checked
+from tocsin.naming import keys_of
+from tocsin.producer import Producer
+from tocsin.protocol import Protocol
+from tocsin.stats import PipelineStats, ProtocolStats
+from tocsin.subscription import Subscription
+
+__all__ = ["Pipeline"]
+
+CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
+HEADER_SIZE = 16
+EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
+
+C = TypeVar("C", bound=Callable[..., object])
+
+
+class Pipeline(backend.PipelineCore):
+    """Carry events from producers to subscribers: each accepted one once, in order, each other counted.
+
+    workers: native workers, default two; beside them run one Python worker (on free-threaded builds as
+    many as there are cores). If work has waited 10 ms while all workers of its kind are inside
+    callbacks one more starts, up to max_workers. workers=0: no threads; flush() dispatches in the
+    caller, step by step, for tests. clock: "monotonic", "boottime" or "realtime", for timestamps.
+    on_error(failure): called when a callback raised; default: the logger "tocsin". exit_timeout:
+    seconds that delivery may take at the interpreter's exit.
+
+    Leaving its ``with`` block closes it. Any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        max_workers: int = 32,
+        clock: str = "monotonic",
+        on_error: Callable[[Failure], object] | None = None,
+        exit_timeout: float = 2.0,
+        name: str = "tocsin",
+    ) -> None:
+        if clock not in CLOCKS:
+            raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, not {clock!r}")
+        workers = 2 if workers is None else checked("workers", workers, 1024)
+        if not max(workers, 1) <= checked("max_workers", max_workers, 1024):
+            raise ValueError(f"max_workers {max_workers} must be at least workers, {workers}")
+        if not exit_timeout >= 0:
+            raise ValueError(f"exit_timeout must be at least 0 seconds, not {exit_timeout!r}")
+        switches = backend.switches()
+        python_workers = min(os.cpu_count() or 1, max_workers) if backend.gil_is_off else 1
+        self.name = name
+        self.exit_timeout = exit_timeout
+        self._lock = threading.RLock()
+        self._protocols: dict[int, Protocol] = {}
+        self._subscriptions: dict[Subscription, None] = {}
+        self._exclusive: dict[int, Producer] = {}
+        self._frozen = self._closed = self._delivered_all = False
+        self._workers = workers
+        self._start(
+            workers,
+            python_workers,
+            max_workers,
+            CLOCKS[clock],
+            switches["portable"],
+            switches["writers"] == "cas",
+            ErrorReporter(on_error),
+        )
+        exit.register(self)
+
+    # -- protocols ----------------------------------------------------------------------------------
+
+    def register(self, *protocols: Protocol, queue_size: int = 4 << 20) -> None:
+        """Make a queue for the events of each protocol.
+
+        queue_size: bytes, 1 KiB to 1 GiB, rounded up to a power of two; an event takes 16 + its payload,
+        rounded up to 16. ValueError if a protocol is registered already, or has an event that takes more
+        than half of the queue.
+        """
+        size = checked("queue_size", queue_size, 1 << 30)
+        if size < 1 << 10:
+            raise ValueError(f"queue_size {size} is not in 1024..{1 << 30}")
+        size = 1 << (size - 1).bit_length()
+        with self._lock:
+            self._refuse_closed()
+            for protocol in protocols:
+                self._check_new(protocol, protocols, size)
+            for protocol in protocols:
+                types: list[Any] = [None] * 256
+                for event in protocol.events:
+                    types[event.id] = event
+                self._add_queue(protocol.id, size, self._queue_start, types)
+                self._protocols[protocol.id] = protocol
+
+    _queue_start = 0  # where the counters of a new queue begin; tests put them near a wrap
+
+    def _check_new(self, protocol: Protocol, together: tuple[Protocol, ...], size: int) -> None:
+        if not isinstance(protocol, Protocol):
+            raise TypeError(f"register takes instances of Protocol, not {protocol!r}")
+        known = self._protocols.get(protocol.id)
+        if known is not None or sum(other.id == protocol.id for other in together) > 1:
+            raise ValueError(f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}")
+        for event in protocol.events:
+            largest = event.max_size or event.min_size
+            record = HEADER_SIZE + (largest + 15) // 16 * 16
+            if record > size // 2:
+                raise ValueError(
+                    f"{event!r}: a record takes up to {record} bytes, more than half of a queue of {size}"
+                )
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The registered protocols, in the order of registration."""
+        return tuple(self._protocols.values())
+
+    # -- subscriptions ------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        event: Any,
+        callback: C | None = None,
+        *,
+        source: int = ALL,
+        priority: int = 0,
+        batch: bool = False,
+    ) -> Any:
+        """Have a callable called with each event, on a Python worker; returns the Subscription.
+
+        event: a bound EventType, a Key, (protocol, event), a Protocol for all its events, or a list of
+        these. Without callback: a decorator that returns the function. source: one, or ALL. Higher
+        priorities are called first; those of ALL come before those of a source. A callback that
+        returns tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many
+        events, after the per-event ones. Callables are kept until cancelled. Every event accepted after
+        this returned is offered; of those queued before, a suffix; from inside a callback, from the
+        next event on. ValueError for the same callable twice on one key; UnknownEventError.
+        """
+        if callback is None:
+
+            def decorate(function: C) -> C:
+                self.subscribe(event, function, source=source, priority=priority, batch=batch)
+                return function
+
+            return decorate
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, not {callback!r}")
+        if inspect.iscoroutinefunction(callback):
+            raise TypeError(
+                f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
+            )
+        return self._subscribe(event, callback, source, priority, batch, 0, 0)
+
+    def subscribe_native(
+        self, event: Any, function: Any, context: int = 0, *, source: int = ALL, priority: int = 0
+    ) -> Subscription:
+        """Have a C function called with each event, on a native worker without the GIL.
+
+        function: ``int f(void *context, const tocsin_event *event)`` of tocsin.h, by address, capsule or
+        ctypes function (kept until cancelled). context: an address. Otherwise as subscribe(); native
+        subscribers come before Python ones.
+        """
+        address = backend.function_address(function)
+        context = checked("context", context, (1 << 64) - 1)
+        return self._subscribe(event, function, source, priority, False, address, context)
+
+    def _subscribe(
+        self, event: Any, callback: Any, source: int, priority: int, batch: bool, address: int, context: int
+    ) -> Subscription:
+        keys = keys_of(event, source)
+        if isinstance(priority, bool) or not isinstance(priority, int):
+            raise TypeError(f"priority must be an int, not {priority!r}")
+        if not -(1 << 31) <= priority < 1 << 31:
+            raise ValueError(f"priority {priority} is not in {-(1 << 31)}..{(1 << 31) - 1}")
+        with self._lock:
+            self._refuse_closed()
+            for key in keys:
+                self._check_known(key)
+                self._check_once(key, callback, address, context)
+            subscription = Subscription(self, keys, callback, priority, batch, address != 0)
+            subscription.target = (address, context)
+            try:
+                for key in keys:
+                    code = key.protocol << 24 | key.event << 16
+                    self._attach(subscription, code, int(key) & 0xFFFF, address, context, priority)
+            except BaseException:
+                subscription._deactivate()
+                raise
+            self._subscriptions[subscription] = None
+        return subscription
+
+    def _check_known(self, key: Key) -> None:
+        protocol = self._protocols.get(key.protocol)
+        if protocol is None:
+            raise UnknownEventError(f"protocol {key.protocol:#x} is not registered")
+        if not any(event.id == key.event for event in protocol.events):
+            raise UnknownEventError(f"{protocol!r} has no event {key.event}")
+
+    def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
+        for other in self._subscriptions:
+            if key not in other.keys:
+                continue
+            same = other.target == (address, context) if address else is_same(other.callback, callback)
+            if same:
+                raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions that are not cancelled, oldest first."""
+        return tuple(self._subscriptions)
+
+    # -- producers ----------------------------------------------------------------------------------
+
+    def producer(self, protocol: Protocol, *, exclusive: bool = False) -> Producer:
+        """Open a handle for native code to notify a registered protocol.
+
+        exclusive: for one thread, which then has the protocol for itself: faster, and any other notify
+        of it raises ExclusiveError until the handle is closed. The memory of the queue is made present
+        first.
+        """
+        with self._lock:
+            self._refuse_closed()
+            if self._protocols.get(protocol.id) != protocol:
+                raise UnknownEventError(f"{protocol!r} is not registered")
+            if protocol.id in self._exclusive:
+                raise ExclusiveError(f"{protocol!r} has an exclusive producer; close it first")
+            producer = Producer(self, protocol, exclusive)
+            if exclusive:
+                self._exclusive[protocol.id] = producer
+        return producer
+
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until every event accepted before the call has passed its last stage.
+
+        Then all its calls have returned; later events don't prolong it. False: the timeout (seconds) ran
+        out. RuntimeError inside a callback, and without timeout while frozen: it would wait for itself.
+        """
+        self._refuse_inside("flush")
+        if self._frozen and timeout is None:
+            raise RuntimeError("flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout")
+        return self._flush(timeout)
+
+    def freeze(self) -> None:
+        """Let no new call start until thaw(); returns at once. Events are accepted all the while."""
+        with self._lock:
+            self._refuse_closed()
+            self._frozen = True
+            self._freeze()
+
+    def thaw(self) -> None:
+        """Take freeze() back; harmless if it wasn't frozen."""
+        with self._lock:
+            self._frozen = False
+            self._thaw()
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Refuse events, deliver what was accepted, end the workers; harmless to repeat.
+
+        True: everything accepted was delivered. False: the timeout (seconds) ran out; no further
+        callback starts and the rest is counted as abandoned. RuntimeError inside a callback.
+        """
+        self._refuse_inside("close")
+        with self._lock:
+            first, self._closed = not self._closed, True
+            self._shut()
+            for producer in self._exclusive.values():
+                producer._shut()
+        until = None if timeout is None else time.monotonic() + timeout
+
+        def left() -> float | None:
+            return None if until is None else max(0.0, until - time.monotonic())
+
+        if first or not self._delivered_all:
+            quiet = self._await_writers(left())
+            quiet = all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
+            self.thaw()
+            self._delivered_all = self._flush(left()) and quiet
+        self._stop()
+        if self._delivered_all:
+            self._await_workers(left())
+        return self._delivered_all
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ClosedError(f"{self!r} is closed")
+
+    def _refuse_inside(self, what: str) -> None:
+        if self._is_inside():
+            raise RuntimeError(f"{what}() inside a callback of its own pipeline would wait for itself")
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    def stats(self) -> PipelineStats:
+        """Return a snapshot of the books; see PipelineStats."""
+        unknown, closed, workers = self._totals()
+        books = {number: ProtocolStats(**self._books(number)) for number in tuple(self._protocols)}
+        return PipelineStats(MappingProxyType(books), unknown, closed, workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(None if kind is None else EXIT_BY_EXCEPTION)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "frozen" if self._frozen else "open"
+        names = ", ".join(protocol.name for protocol in self.protocols) or "no protocols"
+        return f"<Pipeline {self.name} {state}: {names}; {len(self._subscriptions)} subscriptions>"
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two callables are the same function, or the same function of the same object."""
+    if isinstance(one, MethodType) and isinstance(other, MethodType):
+        return one.__func__ is other.__func__ and one.__self__ is other.__self__
+    return one is other
