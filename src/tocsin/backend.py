@@ -7,6 +7,7 @@ import; any thread.
 
 import os
 import sysconfig
+from typing import Literal, TypedDict
 
 from tocsin._core.batch import Batch
 from tocsin._core.bridge import SubscriptionCore, close_gil
@@ -34,6 +35,7 @@ __all__ = [
     "ProducerCore",
     "RecordFifo",
     "SubscriptionCore",
+    "Switches",
     "TypedFifo",
     "WorkCore",
     "WorkQueueCore",
@@ -50,7 +52,14 @@ name = "cython"
 gil_is_off = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
-def switches() -> dict[str, str | bool]:
+class Switches(TypedDict):
+    """The switches for tests in force."""
+
+    writers: Literal["gil", "cas"]
+    portable: bool
+
+
+def switches() -> Switches:
     """Return the switches for tests in force: writers "gil" or "cas", portable True or False.
 
     TOCSIN_WRITERS=cas: the GIL is not taken for the lock of the writers, as on free-threaded builds.
@@ -62,4 +71,7 @@ def switches() -> dict[str, str | bool]:
         raise ValueError(f"TOCSIN_WRITERS must be gil or cas, not {writers!r}")
     if portable not in ("0", "1"):
         raise ValueError(f"TOCSIN_PORTABLE must be 0 or 1, not {portable!r}")
-    return {"writers": "cas" if gil_is_off else writers, "portable": portable == "1"}
+    return {
+        "writers": "cas" if gil_is_off or writers == "cas" else "gil",
+        "portable": portable == "1",
+    }

@@ -51,7 +51,9 @@ class ErrorReporter:
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error must be a function of a Failure, not {on_error!r}")
         self._on_error = on_error
-        self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
+        self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
         """Report one failure. The callback's thread."""

@@ -1,11 +1,14 @@
 """How events are named: an event type, a key, a pair of ids, and for subscribers a protocol or a list."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from tocsin.key import ALL, Key
 from tocsin.protocol import EventType, Protocol
 
-__all__ = ["keys_of"]
+__all__ = ["Named", "Several", "keys_of"]
+
+Several: TypeAlias = "Key | tuple[int, int] | Protocol | list[Any]"
+Named: TypeAlias = "EventType[Any] | Several"
 
 
 def keys_of(event: Any, source: int = ALL) -> tuple[Key, ...]:
@@ -24,7 +27,9 @@ def keys_of(event: Any, source: int = ALL) -> tuple[Key, ...]:
         if event.source is ALL:
             return (Key(event.protocol, event.event, source),)
         if source is not ALL:
-            raise TypeError(f"{event!r} names a source already; source={source!r} can't be given too")
+            raise TypeError(
+                f"{event!r} names a source already; source={source!r} can't be given too"
+            )
         return (event,)
     if isinstance(event, tuple) and len(event) == 2:
         return (Key(event[0], event[1], source),)

@@ -6,23 +6,24 @@ producers; it is never held while user code runs or while anything waits. Nothin
 refers back to it, so dropping the last reference ends it at once.
 """
 
-import inspect
 import os
 import threading
 import time
 from collections.abc import Callable
-from types import MappingProxyType, MethodType, TracebackType
-from typing import Any, Self, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from tocsin import backend, exit
-from tocsin.errors import ClosedError, ExclusiveError, UnknownEventError
+from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
-from tocsin.key import ALL, Key, checked
-from tocsin.naming import keys_of
+from tocsin.key import checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
 from tocsin.stats import PipelineStats, ProtocolStats
-from tocsin.subscription import Subscription
+from tocsin.subscribers import Subscribers
+
+if TYPE_CHECKING:
+    from tocsin.subscription import Subscription
 
 __all__ = ["Pipeline"]
 
@@ -30,10 +31,8 @@ CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
 HEADER_SIZE = 16
 EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
-C = TypeVar("C", bound=Callable[..., object])
 
-
-class Pipeline(backend.PipelineCore):
+class Pipeline(Subscribers):
     """Carry events from producers to subscribers: each accepted one once, in order, each other counted.
 
     workers: native workers, default two; beside them run one Python worker (on free-threaded builds as
@@ -84,7 +83,7 @@ class Pipeline(backend.PipelineCore):
         )
         exit.register(self)
 
-    # -- protocols ----------------------------------------------------------------------------------
+    # -- protocols
 
     def register(self, *protocols: Protocol, queue_size: int = 4 << 20) -> None:
         """Make a queue for the events of each protocol.
@@ -115,7 +114,9 @@ class Pipeline(backend.PipelineCore):
             raise TypeError(f"register takes instances of Protocol, not {protocol!r}")
         known = self._protocols.get(protocol.id)
         if known is not None or sum(other.id == protocol.id for other in together) > 1:
-            raise ValueError(f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}")
+            raise ValueError(
+                f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}"
+            )
         for event in protocol.events:
             largest = event.max_size or event.min_size
             record = HEADER_SIZE + (largest + 15) // 16 * 16
@@ -129,101 +130,7 @@ class Pipeline(backend.PipelineCore):
         """The registered protocols, in the order of registration."""
         return tuple(self._protocols.values())
 
-    # -- subscriptions ------------------------------------------------------------------------------
-
-    def subscribe(
-        self,
-        event: Any,
-        callback: C | None = None,
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: bool = False,
-    ) -> Any:
-        """Have a callable called with each event, on a Python worker; returns the Subscription.
-
-        event: a bound EventType, a Key, (protocol, event), a Protocol for all its events, or a list of
-        these. Without callback: a decorator that returns the function. source: one, or ALL. Higher
-        priorities are called first; those of ALL come before those of a source. A callback that
-        returns tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many
-        events, after the per-event ones. Callables are kept until cancelled. Every event accepted after
-        this returned is offered; of those queued before, a suffix; from inside a callback, from the
-        next event on. ValueError for the same callable twice on one key; UnknownEventError.
-        """
-        if callback is None:
-
-            def decorate(function: C) -> C:
-                self.subscribe(event, function, source=source, priority=priority, batch=batch)
-                return function
-
-            return decorate
-        if not callable(callback):
-            raise TypeError(f"a callback must be callable, not {callback!r}")
-        if inspect.iscoroutinefunction(callback):
-            raise TypeError(
-                f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
-            )
-        return self._subscribe(event, callback, source, priority, batch, 0, 0)
-
-    def subscribe_native(
-        self, event: Any, function: Any, context: int = 0, *, source: int = ALL, priority: int = 0
-    ) -> Subscription:
-        """Have a C function called with each event, on a native worker without the GIL.
-
-        function: ``int f(void *context, const tocsin_event *event)`` of tocsin.h, by address, capsule or
-        ctypes function (kept until cancelled). context: an address. Otherwise as subscribe(); native
-        subscribers come before Python ones.
-        """
-        address = backend.function_address(function)
-        context = checked("context", context, (1 << 64) - 1)
-        return self._subscribe(event, function, source, priority, False, address, context)
-
-    def _subscribe(
-        self, event: Any, callback: Any, source: int, priority: int, batch: bool, address: int, context: int
-    ) -> Subscription:
-        keys = keys_of(event, source)
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise TypeError(f"priority must be an int, not {priority!r}")
-        if not -(1 << 31) <= priority < 1 << 31:
-            raise ValueError(f"priority {priority} is not in {-(1 << 31)}..{(1 << 31) - 1}")
-        with self._lock:
-            self._refuse_closed()
-            for key in keys:
-                self._check_known(key)
-                self._check_once(key, callback, address, context)
-            subscription = Subscription(self, keys, callback, priority, batch, address != 0)
-            subscription.target = (address, context)
-            try:
-                for key in keys:
-                    code = key.protocol << 24 | key.event << 16
-                    self._attach(subscription, code, int(key) & 0xFFFF, address, context, priority)
-            except BaseException:
-                subscription._deactivate()
-                raise
-            self._subscriptions[subscription] = None
-        return subscription
-
-    def _check_known(self, key: Key) -> None:
-        protocol = self._protocols.get(key.protocol)
-        if protocol is None:
-            raise UnknownEventError(f"protocol {key.protocol:#x} is not registered")
-        if not any(event.id == key.event for event in protocol.events):
-            raise UnknownEventError(f"{protocol!r} has no event {key.event}")
-
-    def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
-        for other in self._subscriptions:
-            if key not in other.keys:
-                continue
-            same = other.target == (address, context) if address else is_same(other.callback, callback)
-            if same:
-                raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
-
-    @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """The subscriptions that are not cancelled, oldest first."""
-        return tuple(self._subscriptions)
-
-    # -- producers ----------------------------------------------------------------------------------
+    # -- producers
 
     def producer(self, protocol: Protocol, *, exclusive: bool = False) -> Producer:
         """Open a handle for native code to notify a registered protocol.
@@ -243,7 +150,7 @@ class Pipeline(backend.PipelineCore):
                 self._exclusive[protocol.id] = producer
         return producer
 
-    # -- waiting ------------------------------------------------------------------------------------
+    # -- waiting
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until every event accepted before the call has passed its last stage.
@@ -253,7 +160,9 @@ class Pipeline(backend.PipelineCore):
         """
         self._refuse_inside("flush")
         if self._frozen and timeout is None:
-            raise RuntimeError("flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout")
+            raise RuntimeError(
+                "flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout"
+            )
         return self._flush(timeout)
 
     def freeze(self) -> None:
@@ -288,7 +197,9 @@ class Pipeline(backend.PipelineCore):
 
         if first or not self._delivered_all:
             quiet = self._await_writers(left())
-            quiet = all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
+            quiet = (
+                all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
+            )
             self.thaw()
             self._delivered_all = self._flush(left()) and quiet
         self._stop()
@@ -296,15 +207,13 @@ class Pipeline(backend.PipelineCore):
             self._await_workers(left())
         return self._delivered_all
 
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise ClosedError(f"{self!r} is closed")
-
     def _refuse_inside(self, what: str) -> None:
         if self._is_inside():
-            raise RuntimeError(f"{what}() inside a callback of its own pipeline would wait for itself")
+            raise RuntimeError(
+                f"{what}() inside a callback of its own pipeline would wait for itself"
+            )
 
-    # -- looking ------------------------------------------------------------------------------------
+    # -- looking
 
     def stats(self) -> PipelineStats:
         """Return a snapshot of the books; see PipelineStats."""
@@ -316,7 +225,10 @@ class Pipeline(backend.PipelineCore):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close(None if kind is None else EXIT_BY_EXCEPTION)
 
@@ -324,10 +236,3 @@ class Pipeline(backend.PipelineCore):
         state = "closed" if self._closed else "frozen" if self._frozen else "open"
         names = ", ".join(protocol.name for protocol in self.protocols) or "no protocols"
         return f"<Pipeline {self.name} {state}: {names}; {len(self._subscriptions)} subscriptions>"
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Return whether two callables are the same function, or the same function of the same object."""
-    if isinstance(one, MethodType) and isinstance(other, MethodType):
-        return one.__func__ is other.__func__ and one.__self__ is other.__self__
-    return one is other

@@ -13,7 +13,7 @@ from tocsin.key import Key
 from tocsin.stats import SubscriptionStats
 
 if TYPE_CHECKING:
-    from tocsin.pipeline import Pipeline
+    from tocsin.subscribers import Subscribers
 
 __all__ = ["Subscription"]
 
@@ -22,7 +22,13 @@ class Subscription(SubscriptionCore):
     """Stand for a callable that hears of events; leaving its ``with`` block cancels it."""
 
     def __init__(
-        self, pipeline: "Pipeline", keys: tuple[Key, ...], callback: Any, priority: int, batch: bool, native: bool
+        self,
+        pipeline: "Subscribers",
+        keys: tuple[Key, ...],
+        callback: Any,
+        priority: int,
+        batch: bool,
+        native: bool,
     ) -> None:
         self._setup(callback, not native, batch)
         self._pipeline = weakref.ref(pipeline)
@@ -72,7 +78,7 @@ class Subscription(SubscriptionCore):
         self._forget()
         return idle
 
-    def _await_idle_in(self, pipeline: "Pipeline", wait: bool, timeout: float | None) -> bool:
+    def _await_idle_in(self, pipeline: "Subscribers", wait: bool, timeout: float | None) -> bool:
         if not wait or pipeline._is_inside():
             return False
         return pipeline._await_idle(self, timeout)
@@ -81,14 +87,17 @@ class Subscription(SubscriptionCore):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.cancel()
 
     def __repr__(self) -> str:
-        what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
+        what = ", ".join(
+            f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys
+        )
         kind = " batch" if self.batch else ""
         callback = getattr(self.callback, "__qualname__", None) or repr(self.callback)
         return f"<Subscription {what} {self._state}{kind} priority={self.priority} {callback}>"
-
-

@@ -10,7 +10,9 @@
 
 enum { LOCKED, SHARED, EXCLUSIVE, QUEUES };
 enum { WRITERS = 3 };
-#define PATIENCE ((int64_t)30 * 1000000000)
+#ifndef PATIENCE
+#define PATIENCE ((int64_t)20 * 1000000000)
+#endif
 
 typedef _Atomic uint64_t count_t;
 

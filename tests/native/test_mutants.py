@@ -1,0 +1,47 @@
+"""Each wrong core of mutants/ is noticed, by the check that its patch names; the shipped one passes.
+
+A patch begins with what is wrong, then `Run:` a command and `Check:` the word after FAILED that it must end
+with. The same commands pass on the text as it is.
+"""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from native import programs
+
+MUTANTS = {name: programs.read_mutant(path) for name, path in programs.MUTANTS.items()}
+REQUIRED = {"pending_after", "two_workers", "index_first"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Path]]:
+    """Build all mutants and the shipped core (the empty name), as many at once as there are cores."""
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+
+    def build(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name or "shipped")
+        pyx = MUTANTS[name].plant(folder) if name else programs.PYX
+        return programs.build("situations", programs.EXPLORE, folder, pyx)
+
+    return {name: pool.submit(build, name) for name in ["", *MUTANTS]}
+
+
+def test_required_mutants_are_there() -> None:
+    assert set(MUTANTS) >= REQUIRED
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_noticed(name: str, built: dict[str, Future[Path]]) -> None:
+    mutant = MUTANTS[name]
+    assert mutant.runs
+    assert mutant.hunks
+    for command, check in mutant.runs:
+        shipped = programs.execute(built[""].result(), *command[1:])
+        assert shipped.returncode == 0, f"the shipped core: {shipped.stdout}{shipped.stderr}"
+        result = programs.execute(built[name].result(), *command[1:], timeout=60)
+        told = result.stdout + result.stderr
+        assert result.returncode == 1, f"{mutant.title} {' '.join(command)}: {told}"
+        assert told.startswith(f"FAILED {check}:"), f"{mutant.title} {' '.join(command)}: {told}"
