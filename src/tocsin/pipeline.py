@@ -70,7 +70,7 @@ class Pipeline(Subscribers):
         self._protocols: dict[int, Protocol] = {}
         self._subscriptions: dict[Subscription, None] = {}
         self._exclusive: dict[int, Producer] = {}
-        self._frozen = self._closed = self._delivered_all = False
+        self._frozen = self._closed = self._stopped = self._delivered_all = False
         self._workers = workers
         self._start(
             workers,
@@ -186,7 +186,7 @@ class Pipeline(Subscribers):
         """
         self._refuse_inside("close")
         with self._lock:
-            first, self._closed = not self._closed, True
+            self._closed = True
             self._shut()
             for producer in self._exclusive.values():
                 producer._shut()
@@ -195,14 +195,15 @@ class Pipeline(Subscribers):
         def left() -> float | None:
             return None if until is None else max(0.0, until - time.monotonic())
 
-        if first or not self._delivered_all:
+        if not self._stopped:
             quiet = self._await_writers(left())
             quiet = (
                 all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
             )
             self.thaw()
             self._delivered_all = self._flush(left()) and quiet
-        self._stop()
+            self._stopped = True
+            self._stop()
         if self._delivered_all:
             self._await_workers(left())
         return self._delivered_all

@@ -6,7 +6,7 @@ workers, never here. The checks for doubles walk the subscriptions: subscribing 
 
 import inspect
 from collections.abc import Callable
-from types import MethodType
+from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
@@ -18,6 +18,8 @@ from tocsin.protocol import EventType, Protocol
 from tocsin.subscription import Subscription
 
 __all__ = ["Subscribers"]
+
+BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 
 C = TypeVar("C", bound=Callable[..., object])
 R = TypeVar("R")
@@ -155,6 +157,8 @@ class Subscribers(backend.PipelineCore):
         context: int,
     ) -> Subscription:
         keys = keys_of(event, source)
+        if not keys:
+            raise ValueError(f"{event!r} names no event to subscribe to")
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise TypeError(f"priority must be an int, not {priority!r}")
         if not -(1 << 31) <= priority < 1 << 31:
@@ -201,6 +205,5 @@ class Subscribers(backend.PipelineCore):
 
 def is_same(one: Any, other: Any) -> bool:
     """Return whether two callables are the same function, or the same function of the same object."""
-    if isinstance(one, MethodType) and isinstance(other, MethodType):
-        return one.__func__ is other.__func__ and one.__self__ is other.__self__
-    return one is other
+    # Bound methods are made anew at each access; their == compares the function and the object's identity.
+    return one is other or (isinstance(one, BOUND) and isinstance(other, BOUND) and bool(one == other))

@@ -3,11 +3,13 @@
  *   writers     a writer interrupted by another one, or standing still while the workers go on
  *   changes     subscribing and cancelling anywhere in a run, just when its time is over: what was accepted is
  *               still disposed of, and a new subscriber sees a suffix of what lay there
- *   frozen      freezing anywhere in a run: no call begins; thawing delivers
+ *   frozen      freezing anywhere in a run: no call begins; thawing delivers, also anywhere
  *   waiting     a wait for a flush, for room or for a turn ends without the help of a clock, whether it is the
  *               waiter or the worker that stands still at any point
  */
 #include "situations.h"
+
+#include <stddef.h>
 
 extern int thread_start(const char *name, void (*function)(void *), void *argument);
 extern uint64_t seam_now;
@@ -113,6 +115,38 @@ static void freeze(void) {
         machine_run();
 }
 
+static void thaw(void *unused) {
+    (void)unused;
+    world_thaw(scene.world);
+}
+
+/* On a thread of its own, since it may have to wait for a lock of the one that was interrupted. */
+static void thaw_soon(void) {
+    thread_start("thaw", thaw, NULL);
+    machine_run();
+}
+
+/* Frozen at one access and thawed at a later one, both in the same run. */
+static void frozen_for_a_moment(int stages, int how) {
+    for (long k = 1, last = 0; !last; k++)
+        for (long j = 1, reached = 1; reached; j++, points++) {
+            scene_begin(stages, how, 1);
+            machine_run();
+            scene_put(0, 0);
+            scene_put(0, 0);
+            machine_arm(IN_THREADS, k, freeze);
+            machine_then(j, thaw_soon);
+            machine_run();
+            reached = machine_disarm();
+            last = !reached && j == 1;
+            if (!reached)
+                world_thaw(scene.world);
+            machine_run();
+            scene_check_delivered("frozen");
+            scene_end();
+        }
+}
+
 void frozen(int stages, int how) {
     for (others_run = 0; others_run < 2; others_run++)
         for (long k = 1, reached = 1; reached; k++, points++) {
@@ -137,6 +171,7 @@ void frozen(int stages, int how) {
             scene_end();
         }
     others_run = 0;
+    frozen_for_a_moment(stages, how);
 }
 
 /* -- waiting ---------------------------------------------------------------------------------- */

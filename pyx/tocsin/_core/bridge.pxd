@@ -13,6 +13,7 @@ cdef class StageBridge:
     cdef Core* core
     cdef list types
     cdef object on_error
+    cdef set members          # those in the chains: a chain borrows what it calls
     cdef list filled
     cdef int gil_state
     # The stopwatch.
@@ -25,6 +26,8 @@ cdef class StageBridge:
 cdef class Member:
     cdef SubscriptionCore subscription
     cdef StageBridge bridge
+    cdef EventsQueue* q
+    cdef Core* core
     cdef Subscriber* subscriber
     cdef list ids
     cdef dict batches
@@ -32,7 +35,6 @@ cdef class Member:
 
 cdef class SubscriptionCore:
     cdef object __weakref__
-    cdef Core* core
     cdef list members
     cdef readonly object callback
     cdef bint is_python

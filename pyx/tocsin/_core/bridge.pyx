@@ -15,8 +15,8 @@ raises is counted and reported to `on_error`, and if that raises too, to sys.unr
 
 Who keeps what alive. A pipeline owns a StageBridge per protocol and its subscriptions; the stage borrows the
 bridge (`stage.owner`) and holds a reference from enter to leave, so the pipeline may go in the middle of a run.
-A chain borrows the Member that it calls; cancelling clears `active` with the GIL before the Member can go, and
-between the look at `active` and the call the GIL is not released.
+A chain borrows the Member that it calls; the bridge keeps it until it is cancelled, which clears `active` with the
+GIL, and between the look at `active` and the call the GIL is not released.
 
 Exit. Once `close_gil()` was called no worker takes the GIL any more: the interpreter is about to go. A worker
 that comes back from a call that outlasted the exit ends in the interpreter, which is its way.
@@ -79,7 +79,7 @@ cdef extern from "Python.h":
 
 ctypedef void (*begin_function)(void* bridge, int state) noexcept nogil
 ctypedef int (*end_function)(void* bridge) noexcept nogil
-ctypedef bint (*batches_function)(void* bridge) noexcept nogil
+ctypedef void (*batches_function)(void* bridge) noexcept nogil
 
 
 cdef enum:
@@ -161,6 +161,8 @@ cdef bint bridge_may_call(StageBridge bridge, SubscriptionCore subscription) exc
     while a32_load_relaxed(&wq.halted):
         if a32_load_relaxed(&wq.halted) & HALT_STOPPED:
             return False
+        if wq.base_threads == 0:
+            break            # the thread that flushes must not wait for itself: it ends this chain
         with nogil:      # frozen in the middle of a chain: its rest comes after the thaw
             seen = bell_look(&wq.bell)
             if a32_load_relaxed(&wq.halted) == HALT_FROZEN:
@@ -275,12 +277,11 @@ cdef int bridge_collect(void* context, const tocsin_event* record) noexcept:
     return CHAIN_COLLECTED
 
 
-cdef bint bridge_call_batches(void* context) noexcept:
-    """Call the batch callables with what the look collected. True if any was called. The stage."""
+cdef void bridge_call_batches(void* context) noexcept:
+    """Call the batch callables with what the look collected. The stage."""
     cdef StageBridge bridge = <StageBridge> context
     cdef Member member
     cdef Batch batch
-    cdef bint called = False
     filled, bridge.filled = bridge.filled, []
     for member in filled:
         for event in list(member.batches):
@@ -293,15 +294,13 @@ cdef bint bridge_call_batches(void* context) noexcept:
                     may_call = False
                 if may_call:
                     bridge_invoke(member, batch)
-                    called = True
             if batch_is_ours(batch):
                 batch_clear(batch)
                 member.batches[event] = batch
-    return called
 
 
-cdef bint bridge_stage_batches(Stage* stage) noexcept nogil:
-    return (<batches_function> <void*> bridge_call_batches)(stage.held)
+cdef void bridge_stage_batches(Stage* stage) noexcept nogil:
+    (<batches_function> <void*> bridge_call_batches)(stage.held)
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -348,6 +347,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     bridge.q = q
     bridge.types = types
     bridge.on_error = on_error
+    bridge.members = set()
     bridge.filled = []
     q.python.enter = bridge_enter
     q.python.leave = bridge_leave
@@ -370,9 +370,10 @@ cdef class Member:
 
     def __dealloc__(self):
         if self.subscriber != NULL:
-            lock_take(&self.bridge.q.lock)
+            lock_take(&self.q.lock)
             subscriber_release(self.subscriber)
-            lock_drop(&self.bridge.q.lock)
+            lock_drop(&self.q.lock)
+            core_release(self.core)
 
 
 cdef class SubscriptionCore:
@@ -391,8 +392,9 @@ cdef class SubscriptionCore:
         self.is_active = False
         for member in self.members:
             for id in member.ids:
-                equeue_cancel(member.bridge.q, id, member.subscriber, self.is_python)
+                equeue_cancel(member.q, id, member.subscriber, self.is_python)
             member.ids = []
+            member.bridge.members.discard(member)
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""
@@ -400,10 +402,6 @@ cdef class SubscriptionCore:
 
     def _counts(self) -> tuple:
         return self.calls, self.errors, self.last_error, self.slowest
-
-    def __dealloc__(self):
-        if self.core != NULL:
-            core_release(self.core)
 
 
 cdef Member bridge_subscribe(
@@ -425,7 +423,8 @@ cdef Member bridge_subscribe(
     )
     if member.subscriber == NULL:
         raise MemoryError("no memory for a subscriber")
-    if subscription.core == NULL:
-        core_retain(bridge.core)
-        subscription.core = bridge.core
+    member.q = bridge.q
+    member.core = bridge.core
+    core_retain(bridge.core)
+    bridge.members.add(member)
     return member

@@ -17,7 +17,7 @@ from tocsin._core.atomic cimport a32_load_relaxed, a32_store_release
 from tocsin._core.core cimport Core, core_keep, core_release, core_retain, equeue_fault_in, equeue_is_quiet
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.memory cimport memory_alloc
-from tocsin._core.notify cimport NotifyCore, deadline_of, slice_until
+from tocsin._core.notify cimport NotifyCore
 from tocsin._core.producer cimport (
     Producer,
     producer_is_inside,
@@ -25,6 +25,7 @@ from tocsin._core.producer cimport (
     producer_shut,
 )
 from tocsin._core.ring cimport ring_close, ring_share
+from tocsin._core.times cimport deadline_of, slice_until, stamp_of
 from tocsin._core.worker cimport workqueue_await_end
 
 from tocsin.errors import ClosedError, ExclusiveError
@@ -130,7 +131,7 @@ cdef class ProducerCore:
         return PyCapsule_New(self.producer, PRODUCER_CAPSULE, capsule_is_gone)
 
     def _notify(self, event: int, payload: bytes, timestamp: object) -> int:
-        cdef uint64_t stamp = TOCSIN_NOW if timestamp is None else timestamp
+        cdef uint64_t stamp = TOCSIN_NOW if timestamp is None else stamp_of(timestamp)
         cdef bytes data = payload
         cdef uint8_t number = event
         return producer_notify(

@@ -12,7 +12,7 @@ For each event the chain of ALL is called first, then that of its source. A stop
 of the stage; a native stop is noted in the header, together with the fact that somebody was called, and
 ends that chain in the Python stage too. The last stage classifies: delivered if a call was started in
 either stage, else unclaimed. Events that only batches hold are classified when the batches were called, at
-the end of the look; the space of a look with batches is freed then.
+the end of the look, as delivered; the space of a look with batches is freed then.
 
 The native stage runs without the GIL. The Python stage takes it (enter) before its first call in a run and
 keeps it until the end of the run; events that no Python subscriber wants cost it no GIL.
@@ -188,15 +188,15 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
     if came & CHAIN_COLLECTED:
         stage.has_batches = True
     if not stage.has_batches:
-        stage_settle(stage, 0, 0)
+        stage_settle(stage, 0)
     return True
 
 
-cdef inline void stage_settle(Stage* stage, uint64_t delivered, uint64_t abandoned) noexcept nogil:
-    """Enter the events handled so far in the books, with what became of the collected ones. Its worker."""
+cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
+    """Enter the events handled so far in the books, all but the abandoned collected ones as such. Its worker."""
     ledger_settle(
-        &stage.ledger, stage.position, stage.n_called + delivered,
-        stage.n_unclaimed + stage.n_collected - delivered - abandoned, abandoned,
+        &stage.ledger, stage.position, stage.n_called + stage.n_collected - abandoned,
+        stage.n_unclaimed, abandoned,
     )
     stage.n_called = 0
     stage.n_collected = 0
@@ -324,10 +324,9 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
 
 cdef inline bint python_end_look(Stage* stage) noexcept nogil:
     """Call the batches of the look, settle, and free its space. False if they may not be called now."""
-    cdef bint called
     if stage.has_batches:
         if a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED:
-            stage_settle(stage, 0, stage.n_collected)
+            stage_settle(stage, stage.n_collected)
         elif a32_load_relaxed(&stage.wq.halted):
             return False
         else:
@@ -335,8 +334,8 @@ cdef inline bint python_end_look(Stage* stage) noexcept nogil:
                 if not stage.enter(stage):
                     return False
                 stage.entered = True
-            called = stage.call_batches(stage)
-            stage_settle(stage, stage.n_collected if called else 0, 0)
+            stage.call_batches(stage)
+            stage_settle(stage, 0)
         stage.has_batches = False
     fifo_publish_out(&stage.queue.ring.fifo, stage.position)
     stage_turn(stage, 2)

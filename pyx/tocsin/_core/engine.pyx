@@ -42,10 +42,11 @@ from tocsin._core.core cimport (
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE
 from tocsin._core.memory cimport memory_alloc
-from tocsin._core.notify cimport NotifyCore, deadline_of, slice_until
+from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport PayloadRule
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
 from tocsin._core.thread cimport bell_park
+from tocsin._core.times cimport deadline_of, slice_until
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
 from tocsin._core.workqueue cimport (
     WorkQueue,
@@ -68,17 +69,19 @@ cdef class PipelineCore(NotifyCore):
         cdef StageBridge bridge
         if self.core == NULL:
             return
-        self._shut()
+        self.shut()
         for bridge in self.bridges:
             if bridge is not None:
                 bridge_detach(bridge)
-        self._stop()
+        self.stop()
         core_release(self.core)
 
     def _start(
         self, native: int, python: int, most: int, clock: int, portable: bool, shared: bool, on_error: object
     ) -> None:
         cdef int error = 0
+        if self.core != NULL:
+            raise RuntimeError("a pipeline is initialised once")
         self.on_error = on_error
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
@@ -91,7 +94,7 @@ cdef class PipelineCore(NotifyCore):
             if error == 0:
                 error = workqueue_start(&self.core.python, python, most)
         if error != 0:
-            self._stop()
+            self.stop()
             raise OSError(error, "a worker could not be started")
 
     # -- queues -------------------------------------------------------------------------------------
@@ -154,6 +157,7 @@ cdef class PipelineCore(NotifyCore):
 
     cdef bint await_position(self, EventsQueue* q, uint64_t position, int64_t deadline) except -1:
         cdef int64_t slice = 0
+        cdef bint ran = False
         cdef bint passed = equeue_has_passed(q, position)
         if passed:
             return True
@@ -163,10 +167,9 @@ cdef class PipelineCore(NotifyCore):
                 slice = slice_until(deadline)
                 with nogil:
                     if not self.threaded:
-                        workqueue_run_here(&self.core.native)
-                        workqueue_run_here(&self.core.python)
+                        ran = workqueue_run_here(&self.core.native) | workqueue_run_here(&self.core.python)
                         passed = equeue_has_passed(q, position)
-                    if not passed and slice > 0:
+                    if not passed and not ran and slice > 0:
                         passed = equeue_await_position(q, position, slice)
                 PyErr_CheckSignals()
                 if slice == 0:
@@ -219,6 +222,9 @@ cdef class PipelineCore(NotifyCore):
 
     def _shut(self) -> None:
         """Accept no event any more."""
+        self.shut()
+
+    cdef void shut(self) noexcept:
         cdef int protocol
         for protocol in range(256):
             if self.queues[protocol] != NULL:
@@ -240,6 +246,9 @@ cdef class PipelineCore(NotifyCore):
 
     def _stop(self) -> None:
         """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
+        self.stop()
+
+    cdef void stop(self) noexcept:
         cdef int protocol
         workqueue_stop(&self.core.native)
         workqueue_stop(&self.core.python)

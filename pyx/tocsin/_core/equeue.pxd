@@ -82,7 +82,7 @@ cdef struct Stage
 cdef struct EventsQueue
 ctypedef bint (*stage_enter)(Stage* stage) noexcept nogil
 ctypedef void (*stage_leave)(Stage* stage) noexcept nogil
-ctypedef bint (*stage_call_batches)(Stage* stage) noexcept nogil
+ctypedef void (*stage_call_batches)(Stage* stage) noexcept nogil
 
 cdef struct Stage:
     Work work                     # first, so that a Work* of a stage is the stage

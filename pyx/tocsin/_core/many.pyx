@@ -13,10 +13,12 @@ from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_ND,
     PyBuffer_Release,
+    PyObject_CheckBuffer,
     PyObject_GetBuffer,
 )
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.clock cimport clock_now
 from tocsin._core.equeue cimport (
     NOTIFIED,
@@ -30,6 +32,7 @@ from tocsin._core.equeue cimport (
 )
 from tocsin._core.header cimport header_stride
 from tocsin._core.payload cimport PayloadRule, payload_fits
+from tocsin._core.times cimport stamp_of
 
 from tocsin.errors import PayloadError
 
@@ -52,6 +55,7 @@ cdef Many many_new(EventsQueue* q, uint8_t event, object event_type, object payl
     many.event = event
     PyObject_GetBuffer(payloads, &many.records, PyBUF_C_CONTIGUOUS | PyBUF_ND)
     try:
+        many_take_stamps(many, timestamps)
         many.data = <const char*> many.records.buf
         many.size = many_record_size(many, rule, event_type)
         many.count = many.records.len // many.size if many.size else 0
@@ -63,7 +67,12 @@ cdef Many many_new(EventsQueue* q, uint8_t event, object event_type, object payl
                 )
             if rule.count_width == 0:
                 break         # all have the same size: the first one speaks for them
-        many_take_stamps(many, timestamps)
+        if many.stamps != NULL and <uint64_t> many.stamps_buffer.len != 8 * many.count:
+            raise ValueError(f"{many.stamps_buffer.len // 8} timestamps for {many.count} records")
+    except PayloadError:
+        a64_fetch_add_relaxed(&q.invalid, 1)
+        many_release(many)
+        raise
     except BaseException:
         many_release(many)
         raise
@@ -93,16 +102,19 @@ cdef int many_take_stamps(Many many, object timestamps) except -1:
     many.stamp = clock_now(many.q.clock_kind)
     if timestamps is None:
         return 0
-    if isinstance(timestamps, int):
-        many.stamp = timestamps
+    if hasattr(timestamps, "__index__") and not PyObject_CheckBuffer(timestamps):
+        many.stamp = stamp_of(timestamps)
         return 0
     PyObject_GetBuffer(timestamps, &many.stamps_buffer, PyBUF_C_CONTIGUOUS | PyBUF_ND | PyBUF_FORMAT)
     code = (many.stamps_buffer.format or b"B").decode().lstrip("@=<")
     if code not in ("Q", "L", "q", "l") or many.stamps_buffer.itemsize != 8:
         raise TypeError(f"timestamps must be 64-bit integers in ns, not of format {code!r}")
-    if <uint64_t> many.stamps_buffer.len != 8 * many.count:
-        raise ValueError(f"{many.stamps_buffer.len // 8} timestamps for {many.count} records")
     many.stamps = <const uint64_t*> many.stamps_buffer.buf
+    cdef uint64_t limit = 0x7FFFFFFFFFFFFFFF if code in "ql" else 0xFFFFFFFFFFFFFFFE
+    cdef Py_ssize_t i
+    for i in range(many.stamps_buffer.len // 8):
+        if many.stamps[i] > limit:
+            raise ValueError(f"timestamp {i} is negative or 2**64 - 1")
     return 0
 
 

@@ -17,11 +17,7 @@ cdef class NotifyCore:
     cdef object type_of(self, int64_t code)
     cdef bytes payload_of(self, int64_t code, object payload)
     cdef Notified notify_waiting(
-        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, object timeout
+        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
     ) except *
     cdef int refuse(self, Notified notified, object event, int64_t code, object payload) except -1
     cdef bint is_inside(self) noexcept
-
-
-cdef int64_t deadline_of(object timeout) except? -2
-cdef int64_t slice_until(int64_t deadline) noexcept nogil

@@ -16,7 +16,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.bridge cimport StageBridge
-from tocsin._core.clock cimport clock_monotonic, clock_now
+from tocsin._core.clock cimport clock_now
 from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
 from tocsin._core.equeue cimport (
     NOTIFIED,
@@ -33,13 +33,13 @@ from tocsin._core.equeue cimport (
 from tocsin._core.event cimport EventCode
 from tocsin._core.many cimport Many, many_new, many_put, many_release
 from tocsin._core.thread cimport bell_park
+from tocsin._core.times cimport deadline_of, slice_until, stamp_of
 from tocsin._core.workqueue cimport workqueue_worker_here
 
 from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
 
 
 cdef enum:
-    SLICE_NS = 50_000_000     # signals are answered at least this often
     NOW = -1                  # as a timestamp, all ones
 
 
@@ -48,23 +48,7 @@ cdef str WOULD_WAIT = (
 )
 
 
-cdef int64_t deadline_of(object timeout) except? -2:
-    """The time of the monotonic clock, in ns, at which `timeout` seconds are over; -1: never (None)."""
-    if timeout is None:
-        return -1
-    seconds = float(timeout)
-    if not seconds >= 0:
-        raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
-    if seconds > 1e9:
-        return -1
-    return <int64_t> clock_monotonic() + <int64_t> (seconds * 1e9)
-
-
-cdef int64_t slice_until(int64_t deadline) noexcept nogil:
-    """How many ns to sleep now; 0: the time is over. Any thread."""
-    if deadline < 0:
-        return SLICE_NS
-    return max(<int64_t> 0, min(deadline - <int64_t> clock_monotonic(), <int64_t> SLICE_NS))
+cdef str NOT_STARTED = "the pipeline was not initialised: a subclass must call super().__init__()"
 
 
 cdef class NotifyCore:
@@ -102,11 +86,15 @@ cdef class NotifyCore:
     cdef bytes payload_of(self, int64_t code, object payload):
         """The bytes of anything that may be a payload: a buffer, or something to pack."""
         if PyObject_CheckBuffer(payload):
-            return bytes(payload)
+            return bytes(memoryview(payload))
         event_type = self.type_of(code)
         if event_type is None:
             return b""            # the protocol has no such event: the queue will say so
-        return event_type.pack(payload)
+        try:
+            return event_type.pack(payload)
+        except PayloadError:
+            a64_fetch_add_relaxed(&self.queue_of(code).invalid, 1)
+            raise
 
     cdef bint is_inside(self) noexcept:
         """True if the caller is inside a callback of this pipeline."""
@@ -120,6 +108,8 @@ cdef class NotifyCore:
 
     def now(self) -> int:
         """Return the time of the pipeline's clock in ns."""
+        if self.core == NULL:
+            raise RuntimeError(NOT_STARTED)
         return clock_now(self.core.clock_kind)
 
     def notify(
@@ -134,8 +124,9 @@ cdef class NotifyCore:
         """
         cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
         cdef EventsQueue* q = self.queue_of(code)
-        cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else timestamp
+        cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef Notified notified = NOTIFY_UNKNOWN
+        cdef int64_t deadline = 0 if timeout is 0 else deadline_of(timeout)
         if q != NULL:
             if not PyBytes_CheckExact(payload):
                 payload = self.payload_of(code, payload)
@@ -145,7 +136,7 @@ cdef class NotifyCore:
             if notified == NOTIFIED:
                 return True
             if notified == NOTIFY_FULL and timeout is not 0:
-                notified = self.notify_waiting(q, code, payload, stamp, timeout)
+                notified = self.notify_waiting(q, code, payload, stamp, deadline)
                 if notified == NOTIFIED:
                     return True
         if notified == NOTIFY_FULL:
@@ -154,10 +145,9 @@ cdef class NotifyCore:
         self.refuse(notified, event, code, payload)
 
     cdef Notified notify_waiting(
-        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, object timeout
+        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
     ) except *:
         cdef Notified notified = NOTIFY_FULL
-        cdef int64_t deadline = deadline_of(timeout)
         cdef int64_t slice
         cdef uint32_t seen
         if self.is_inside():
@@ -236,6 +226,8 @@ cdef class NotifyCore:
             raise ClosedError(f"{name}: the pipeline is closed")
         if notified == NOTIFY_EXCLUSIVE:
             raise ExclusiveError(f"{name}: an exclusive producer has the protocol for itself; close it first")
+        if self.core == NULL:
+            raise RuntimeError(NOT_STARTED)
         a64_fetch_add_relaxed(&self.core.unknown, 1)
         if code < 0:
             raise UnknownEventError(f"{event!r} belongs to no protocol: take it from an instance of one")

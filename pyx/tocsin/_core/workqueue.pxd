@@ -250,8 +250,8 @@ cdef inline bint workqueue_run_inline(WorkQueue* wq, Work* work) noexcept nogil:
     return True
 
 
-cdef inline void workqueue_run_here(WorkQueue* wq) noexcept nogil:
-    """Run what is runnable in the calling thread until nothing is. Any thread; for queues without workers."""
+cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
+    """Run the next item, if there is one, in the calling thread. Any thread; for queues without workers."""
     cdef Worker worker
     cdef Work* work
     worker.queue = wq
@@ -261,16 +261,15 @@ cdef inline void workqueue_run_here(WorkQueue* wq) noexcept nogil:
     lock_take(&wq.lock)
     workqueue_enlist(wq, &worker)
     work = workqueue_try_take(wq, &worker)
-    while work != NULL:
+    if work != NULL:
         lock_drop(&wq.lock)
         work.function(work)
         workqueue_finish(wq, work)
         lock_take(&wq.lock)
-        work = workqueue_try_take(wq, &worker)
+        wq.active -= 1
     workqueue_delist(wq, &worker)
     lock_drop(&wq.lock)
-    if wq.thread_exit != NULL:
-        wq.thread_exit(&worker)
+    return work != NULL
 
 
 cdef inline void workqueue_enlist(WorkQueue* wq, Worker* worker) noexcept nogil:

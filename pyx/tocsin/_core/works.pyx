@@ -22,13 +22,13 @@ from tocsin._core.atomic cimport (
 )
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
 from tocsin._core.memory cimport memory_alloc, memory_free
-from tocsin._core.notify cimport deadline_of, slice_until
 from tocsin._core.timer cimport (
     cancel_work,
     expedite_work,
     modify_delayed_work,
     queue_delayed_work,
 )
+from tocsin._core.times cimport deadline_of, delay_of, slice_until
 from tocsin._core.work cimport (
     WORK_LINKED,
     WORK_PENDING,
@@ -209,6 +209,8 @@ cdef class WorkQueueCore:
         self.purge_at = 64
 
     def _start(self, workers: int, most: int, max_active: int, portable: bool) -> None:
+        if self.pool != NULL:
+            raise RuntimeError("a workqueue is initialised once")
         self.pool = <Pool*> memory_alloc(sizeof(Pool))
         if self.pool == NULL:
             raise MemoryError("no memory for a workqueue")
@@ -233,6 +235,10 @@ cdef class WorkQueueCore:
 
     cdef int admit(self, WorkCore work) except -1:
         """See that a work may be queued here, and keep it until it is idle."""
+        if work is None:
+            raise TypeError("a work must be a Work, not None")
+        if self.pool == NULL:
+            raise RuntimeError("the workqueue was not initialised: a subclass must call super().__init__()")
         if self.is_closed:
             raise ClosedError(f"{self!r} is closed")
         if self.is_draining and workqueue_worker_here(&self.pool.wq) == NULL:
@@ -308,15 +314,16 @@ cdef class WorkQueueCore:
             self.is_draining = False
 
     def close(self, timeout: object = None) -> None:
-        """Drain, then end the workers; harmless to repeat. Delayed works are cancelled.
+        """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled.
 
         TimeoutError; RuntimeError inside a function of this queue.
         """
-        if self.is_closed:
+        if self.is_closed or self.pool == NULL:
             return
         for work in list(self.works):
             if not self.is_due(work):
                 work.cancel()
+        self.thaw()
         self.drain(timeout)
         self.is_closed = True
         workqueue_stop(&self.pool.wq)
@@ -339,6 +346,8 @@ cdef class WorkQueueCore:
     cdef int flush_works(self, int64_t deadline, str what) except -1:
         """Flush all works that are owed a run. How many there were."""
         self.refuse_inside(None, what)
+        if deadline < 0 and self.frozen:
+            raise RuntimeError(f"{what} of the frozen {self!r} would wait for ever: thaw() first, or a timeout")
         owed = [
             (work, work_flush_target((<WorkCore> work).state()))
             for work in self.works
@@ -350,7 +359,9 @@ cdef class WorkQueueCore:
         return len(owed)
 
     cdef int refuse_inside(self, WorkCore work, str what) except -1:
-        """Raise if the caller would wait for itself."""
+        """Raise if the caller would wait for itself, or has nothing to wait on."""
+        if self.pool == NULL:
+            raise RuntimeError("the workqueue was not initialised: a subclass must call super().__init__()")
         cdef Worker* worker = workqueue_worker_here(&self.pool.wq)
         if worker == NULL:
             return 0
@@ -379,11 +390,3 @@ cdef class WorkQueueCore:
             PyErr_CheckSignals()
             if done or slice == 0:
                 return done
-
-
-cdef uint64_t delay_of(object seconds) except? 1:
-    """A delay in ns."""
-    delay = float(seconds)
-    if not 0 <= delay <= 1e9:
-        raise ValueError(f"a delay must be 0 to 1e9 seconds, not {seconds!r}")
-    return <uint64_t> (delay * 1e9)

@@ -19,7 +19,7 @@
 #include <tocsin/_core/atomic.h>
 #include <tocsin/_core/thread.h>
 
-enum { MAX_TASKS = 16, STACK = 128 * 1024 };
+enum { MAX_TASKS = 16, STACK = 128 * 1024, MANY_STEPS = 1000000 };
 enum { FREE, READY, PARKED, BLOCKED, INSIDE };
 
 typedef struct {
@@ -37,6 +37,7 @@ static task_t tasks[MAX_TASKS];
 static task_t *current;    /* the coroutine that runs, or NULL: the program */
 static ucontext_t *resumer; /* who goes on when `current` parks */
 
+static long steps; /* since machine_reset() */
 static long countdown;
 static int armed_where;
 static int is_armed;
@@ -62,6 +63,8 @@ void seam_fail(const char *check, const char *format, ...) {
 }
 
 void seam_step(const void *word) {
+    if (++steps > MANY_STEPS)
+        seam_fail("endless", "%ld accesses and no sleep", steps);
     if (tracer)
         tracer(word);
     if (is_armed && armed_where == (current ? IN_THREADS : IN_PROGRAM) && --countdown == 0) {
@@ -103,6 +106,7 @@ void machine_reset(void) {
         tasks[i].state = FREE;
     current = NULL;
     seam_now = 0;
+    steps = 0;
 }
 
 static void task_main(void) {

@@ -1,0 +1,74 @@
+"""The marks that `--check` holds the best figures against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import memory
+from benchmarks.compare import simple_queue
+from benchmarks.end_to_end import CLOCK, EXCLUSIVE, NATIVE, PYTHON_TO_PYTHON
+
+
+@dataclass(frozen=True)
+class Mark:
+    text: str
+    topic: str
+    find: Callable[[dict[str, Any]], float]
+    is_met: Callable[[float], bool]
+    unit: str
+
+
+def best(case: str) -> Callable[[dict[str, Any]], float]:
+    def find(result: dict[str, Any]) -> float:
+        return next(row["best"] for row in result["rows"] if row["case"] == case)
+
+    return find
+
+
+def ratio(slower: str, faster: str) -> Callable[[dict[str, Any]], float]:
+    def find(result: dict[str, Any]) -> float:
+        wanted = (slower, faster)
+        return next(r["best"] for r in result["ratios"] if (r["slower"], r["faster"]) == wanted)
+
+    return find
+
+
+MARKS = [
+    Mark(
+        "notify() with its clock, worker busy, under 120 ns",
+        "notify",
+        best("notify, worker busy"),
+        lambda ns: ns < 120,
+        "ns",
+    ),
+    Mark(
+        "Python to Python at least 2 times as fast as the same job with SimpleQueue",
+        "compare",
+        ratio(simple_queue.JOB, PYTHON_TO_PYTHON),
+        lambda times: times >= 2,
+        "times",
+    ),
+    Mark(
+        "native to native with its clock under 50 ns",
+        "end_to_end",
+        best(NATIVE.format(EXCLUSIVE, CLOCK)),
+        lambda ns: ns < 50,
+        "ns",
+    ),
+    Mark(
+        "48 bytes for a queued event of 32",
+        "memory",
+        best(memory.QUEUED),
+        lambda bytes_: bytes_ == 48,
+        "bytes",
+    ),
+]
+
+
+def verdicts(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Hold the results against every mark whose topic was measured."""
+    found = [(mark, mark.find(results[mark.topic])) for mark in MARKS if mark.topic in results]
+    return [
+        {"mark": mark.text, "found": value, "unit": mark.unit, "met": mark.is_met(value)}
+        for mark, value in found
+    ]

@@ -1,0 +1,50 @@
+"""What type checkers know of a pipeline; checked by mypy --strict and pyright, never run."""
+
+from typing import Any, NamedTuple, assert_type
+
+import tocsin
+from tocsin.types import i4, u4
+
+
+class Limit(NamedTuple):
+    motor: u4
+    rpm: i4
+
+
+class Motor(tocsin.Protocol):
+    limit = tocsin.EventType(0, Limit, source="motor")
+    raw = tocsin.EventType(1, max_size=64)
+
+
+MOTOR = Motor(0x80)
+
+with tocsin.Pipeline(workers=0) as pipeline:
+    assert_type(pipeline, tocsin.Pipeline)
+    pipeline.register(MOTOR)
+
+    @pipeline.subscribe(MOTOR.limit)
+    def on_limit(event: tocsin.Event[Limit]) -> None:
+        assert_type(event.report, Limit)
+        assert_type(event.report.rpm, int)
+        assert_type(event.payload, bytes)
+
+    @pipeline.subscribe(MOTOR.raw, priority=3)
+    def on_raw(event: tocsin.Event[bytes]) -> object:
+        assert_type(event.report, bytes)
+        return tocsin.STOP
+
+    @pipeline.subscribe(MOTOR.limit, batch=True)
+    def on_limits(batch: tocsin.Batch[Limit]) -> None:
+        for event in batch:
+            assert_type(event.report.rpm, int)
+
+    assert_type(pipeline.subscribe(MOTOR.limit, lambda event: event.report.rpm), tocsin.Subscription)
+
+    @pipeline.subscribe([MOTOR, tocsin.Key(0x80, 1)])
+    def on_anything(event: tocsin.Event[Any]) -> None:
+        print(event)
+
+    assert_type(pipeline.notify(MOTOR.limit, Limit(3, 9000)), bool)
+    assert_type(pipeline.notify_many(MOTOR.limit, bytes(16)), int)
+    assert_type(pipeline.flush(1.0), bool)
+    assert_type(pipeline.stats().protocols[0x80].accepted, int)
