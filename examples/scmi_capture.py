@@ -18,13 +18,11 @@ import tocsin
 
 CAPTURE = Path(__file__).resolve().parent / "captures" / "sensor_update.trace"
 LINE = re.compile(r"\s(\d{1,10})\.(\d{6}): scmi_msg_dump: (.*)")
-COLUMNS = "accepted refused invalid delivered unclaimed pending".split()
+COLUMNS = ["accepted", "refused", "invalid", "delivered", "unclaimed", "pending"]
 
 
 class Sensor(tocsin.Protocol):
-    trip_point = tocsin.EventType(
-        0, {"agent_id": "u4", "sensor_id": "u4", "desc": "u4"}, source="sensor_id"
-    )
+    trip_point = tocsin.EventType(0, {"agent_id": "u4", "sensor_id": "u4", "desc": "u4"}, source="sensor_id")
     update = tocsin.EventType(
         1,
         {"agent_id": "u4", "sensor_id": "u4", "readings": [{"value": "i8", "timestamp": "u8"}]},
@@ -117,7 +115,7 @@ def main() -> int:
     except BrokenPipeError:  # whoever reads our output, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"scmi_capture: {error.filename or "output"}: {error.strerror}", file=sys.stderr)
+        print(f"scmi_capture: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

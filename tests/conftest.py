@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 try:
     import tocsin
     import tocsin.backend
+    from helpers import STARTS, Hold
 except ImportError as error:
     pytest.exit(f"tocsin can't be imported ({error}); first: pip install '.[test]'", returncode=3)
 
@@ -105,3 +107,29 @@ def make_pipeline(books: Callable[[Any], None]) -> Iterator[Callable[..., Any]]:
         pipeline.close(timeout=10)
     for pipeline in made:
         books(pipeline)
+
+
+@pytest.fixture
+def make_hold(make_pipeline: Callable[..., Any]) -> Iterator[Callable[[], Hold]]:
+    """Make callbacks that stay inside; all are let go before the pipelines are closed."""
+    made: list[Hold] = []
+
+    def make() -> Hold:
+        made.append(Hold())
+        return made[-1]
+
+    yield make
+    for hold in made:
+        hold.go.set()
+
+
+@pytest.fixture(autouse=True)
+def queue_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Place the counters of this test's queues: at 0 or just before a wrap.
+
+    The test's name decides, so it is the same in each run; or parametrise it indirectly.
+    """
+    named = STARTS[crc32(request.node.nodeid.encode()) % len(STARTS)]
+    start: int = getattr(request, "param", named)
+    monkeypatch.setattr(tocsin.Pipeline, "_queue_start", start)
+    return start

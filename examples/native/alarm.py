@@ -41,9 +41,7 @@ def on_alarm(event: tocsin.Event[Reading]) -> None:
 with tocsin.Pipeline() as pipeline:
     pipeline.register(THERMAL)
     pipeline.subscribe(THERMAL.reading, on_alarm)
-    pipeline.subscribe_native(
-        THERMAL.reading, library.alarm_on_reading, ctypes.addressof(alarm), priority=1
-    )
+    pipeline.subscribe_native(THERMAL.reading, library.alarm_on_reading, ctypes.addressof(alarm), priority=1)
     for number in range(10_000):
         hot = number in (1234, 5678)
         pipeline.notify(THERMAL.reading, Reading(number % 8, 95_500 if hot else 40_000))

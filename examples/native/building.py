@@ -53,7 +53,8 @@ def build_module(name: str) -> ModuleType:
     command = [*compiler_named("CC", "cc"), *options, str(target), "-o", str(library)]
     subprocess.run(command, check=True)
     spec = importlib.util.spec_from_file_location(source.stem, library)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -10,13 +10,14 @@ import sysconfig
 from typing import Literal, TypedDict
 
 from tocsin._core.batch import Batch
-from tocsin._core.bridge import SubscriptionCore, close_gil
+from tocsin._core.bridge import close_gil
 from tocsin._core.capi import ProducerCore, function_address
 from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
 from tocsin._core.engine import PipelineCore
 from tocsin._core.event import Event, EventCode, make_event
 from tocsin._core.header import EventHeader
 from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+from tocsin._core.ties import SubscriptionCore
 from tocsin._core.works import WorkCore, WorkQueueCore
 
 __all__ = [

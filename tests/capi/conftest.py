@@ -1,6 +1,6 @@
 """The compiled probe, once for all tests of the native API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,13 +14,14 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Probe:
     return Probe(compile_library(SOURCE, tmp_path_factory.mktemp("probe")))
 
 
-@pytest.fixture
-def make_desk(probe: Probe) -> Callable[[tocsin.Pipeline], Desk]:
-    """Return a notebook for native subscribers; it lives until the test's pipelines are closed."""
+@pytest.fixture(scope="session")
+def make_desk(probe: Probe) -> Iterator[Callable[[tocsin.Pipeline], Desk]]:
+    """Make notebooks for native subscribers; of the session, so that they outlive every pipeline."""
     desks = []
 
     def make(pipeline: tocsin.Pipeline) -> Desk:
         desks.append(Desk(probe, pipeline))
         return desks[-1]
 
-    return make
+    yield make
+    desks.clear()

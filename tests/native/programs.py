@@ -24,7 +24,7 @@ SOURCES = {
     "situations": ["situations.c", "crossings.c", "scene.c", "seam/machine.c"],
     "stress": ["stress.c", "watch.c"],
 }
-EXPLORE = ["-O0", "-DTOCSIN_EXPLORE", f"-I{HERE / 'seam'}"]
+EXPLORE = ["-DTOCSIN_EXPLORE", f"-I{HERE / 'seam'}"]
 THREAD = ["-O1", "-fsanitize=thread"]
 ADDRESS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 # Without this, the addresses of unused Python objects count as used.

@@ -17,7 +17,8 @@ WRITERS = ["locked", "shared", "exclusive"]
 
 @pytest.fixture(scope="module")
 def situations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return programs.build("situations", programs.EXPLORE, tmp_path_factory.mktemp("situations"))
+    flags = ["-O1", *programs.EXPLORE]
+    return programs.build("situations", flags, tmp_path_factory.mktemp("situations"))
 
 
 @pytest.mark.parametrize("writers", WRITERS)

@@ -13,15 +13,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
 from tocsin._core.atomic cimport a32_load_relaxed, a64_load_acquire, a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
-from tocsin._core.bridge cimport (
-    Member,
-    StageBridge,
-    SubscriptionCore,
-    bridge_detach,
-    bridge_install,
-    bridge_new,
-    bridge_subscribe,
-)
+from tocsin._core.bridge cimport bridge_install
 from tocsin._core.core cimport (
     Core,
     core_add_queue,
@@ -40,12 +32,12 @@ from tocsin._core.core cimport (
     equeue_wait_look,
 )
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
-from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE
-from tocsin._core.memory cimport memory_alloc
 from tocsin._core.notify cimport NotifyCore
-from tocsin._core.payload cimport PayloadRule
+from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
+from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport bell_park
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
 from tocsin._core.times cimport deadline_of, slice_until
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
 from tocsin._core.workqueue cimport (
@@ -286,29 +278,3 @@ cdef class PipelineCore(NotifyCore):
             a64_load_relaxed(&self.core.closed),
             self.core.native.threads + self.core.python.threads,
         )
-
-
-cdef PayloadRule* rule_new(object source, uint64_t queue_size) except NULL:
-    """Copy a rule for the core; what the queue allows is the largest size where the rule has none."""
-    cdef uint64_t most = min(queue_size // 2 - HEADER_BYTES, <uint64_t> MAX_SIZE)
-    cdef PayloadRule* rule = <PayloadRule*> memory_alloc(sizeof(PayloadRule))
-    cdef uint32_t i
-    if rule == NULL:
-        raise MemoryError("no memory for an event type")
-    rule.min_size = source.min_size
-    rule.max_size = max(source.sizes) if source.sizes else source.max_size or most
-    rule.fixed_size = source.fixed_size
-    rule.item_size = source.item_size
-    rule.count_offset = source.count_offset
-    rule.count_width = source.count_width
-    rule.count_mask = source.count_mask
-    rule.source_offset = source.source_offset
-    rule.source_width = source.source_width
-    if source.sizes:
-        rule.sizes = <uint32_t*> memory_alloc(len(source.sizes) * sizeof(uint32_t))
-        if rule.sizes == NULL:
-            raise MemoryError("no memory for an event type")
-        rule.n_sizes = len(source.sizes)
-        for i in range(rule.n_sizes):
-            rule.sizes[i] = source.sizes[i]
-    return rule

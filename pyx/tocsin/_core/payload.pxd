@@ -62,3 +62,6 @@ cdef inline uint64_t payload_source(const PayloadRule* rule, const void* payload
     if rule.source_width == 0:
         return 0
     return payload_field(payload, rule.source_offset, rule.source_width)
+
+
+cdef PayloadRule* rule_new(object declared, uint64_t queue_size) except NULL

@@ -12,14 +12,7 @@ Any thread. Waits let the GIL go and answer signals; one that would wait for its
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from tocsin._core.atomic cimport (
-    a32,
-    a32_fetch_add_full,
-    a32_fetch_sub_full,
-    a32_load_relaxed,
-    a32_store_relaxed,
-    a64_load_seq_cst,
-)
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_seq_cst
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.timer cimport (
@@ -28,6 +21,7 @@ from tocsin._core.timer cimport (
     modify_delayed_work,
     queue_delayed_work,
 )
+from tocsin._core.pool cimport Pool, PyWork, pool_new, pool_release
 from tocsin._core.times cimport deadline_of, delay_of, slice_until
 from tocsin._core.work cimport (
     WORK_LINKED,
@@ -48,9 +42,7 @@ from tocsin._core.workqueue cimport (
     queue_work,
     workqueue_await_clear,
     workqueue_await_flush,
-    workqueue_destroy,
     workqueue_freeze,
-    workqueue_init,
     workqueue_thaw,
     workqueue_worker_here,
 )
@@ -58,39 +50,7 @@ from tocsin._core.workqueue cimport (
 from tocsin.errors import ClosedError
 
 
-cdef struct PyWork
-
-cdef struct Pool:
-    a32 users
-    PyWork* orphans           # blocks whose objects have gone while a list held them; with the GIL
-    WorkQueue wq
-
-
-cdef struct PyWork:
-    Work work                 # first, so that a Work* of a block is the block
-    void* object              # the WorkCore, or NULL when it has gone; with the GIL
-    PyWork* following
-    WorkQueue* wq
-
-
 ctypedef void (*run_function)(void* block) noexcept nogil
-
-
-cdef void pool_retain(void* pool) noexcept nogil:
-    a32_fetch_add_full(&(<Pool*> pool).users, 1)
-
-
-cdef void pool_release(void* raw) noexcept nogil:
-    cdef Pool* pool = <Pool*> raw
-    cdef PyWork* orphan
-    if a32_fetch_sub_full(&pool.users, 1) != 1:
-        return
-    while pool.orphans != NULL:
-        orphan = pool.orphans
-        pool.orphans = orphan.following
-        memory_free(orphan)
-    workqueue_destroy(&pool.wq)
-    memory_free(pool)
 
 
 cdef void work_run(Work* work) noexcept nogil:
@@ -211,16 +171,10 @@ cdef class WorkQueueCore:
     def _start(self, workers: int, most: int, max_active: int, portable: bool) -> None:
         if self.pool != NULL:
             raise RuntimeError("a workqueue is initialised once")
-        self.pool = <Pool*> memory_alloc(sizeof(Pool))
+        self.pool = pool_new(portable)
         if self.pool == NULL:
             raise MemoryError("no memory for a workqueue")
-        a32_store_relaxed(&self.pool.users, 1)
         cdef WorkQueue* wq = &self.pool.wq
-        workqueue_init(wq, portable)
-        wq.owner = self.pool
-        wq.retain = pool_retain
-        wq.release = pool_release
-        wq.name = "tocsin-work"
         wq.max_active = max_active
         bridge_install(wq)
         error = workqueue_start(wq, workers, most)
@@ -371,22 +325,20 @@ cdef class WorkQueueCore:
 
     cdef bint await_flush(self, WorkCore work, uint32_t target, int64_t deadline) except -1:
         cdef bint done = False
-        cdef int64_t slice
-        while True:
+        cdef int64_t slice = 1
+        while not done and slice != 0:
             slice = slice_until(deadline)
             with nogil:
                 done = workqueue_await_flush(&self.pool.wq, &work.block.work, target, slice)
             PyErr_CheckSignals()
-            if done or slice == 0:
-                return done
+        return done
 
     cdef bint await_clear(self, WorkCore work, uint64_t bits, int64_t deadline) except -1:
         cdef bint done = False
-        cdef int64_t slice
-        while True:
+        cdef int64_t slice = 1
+        while not done and slice != 0:
             slice = slice_until(deadline)
             with nogil:
                 done = workqueue_await_clear(&self.pool.wq, &work.block.work, bits, slice)
             PyErr_CheckSignals()
-            if done or slice == 0:
-                return done
+        return done

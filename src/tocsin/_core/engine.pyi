@@ -1,6 +1,6 @@
 from typing import Any
 
-from tocsin._core.bridge import SubscriptionCore
+from tocsin._core.ties import SubscriptionCore
 from tocsin._core.notify import NotifyCore
 
 class PipelineCore(NotifyCore):

@@ -1,0 +1,200 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""The calls of Python callables, between the taking of the GIL and its giving back.
+
+Per event a copy of the record and one call; for batches one call at the end of the look. All run with the GIL,
+on the worker of the Python stage. The stage's hooks are typed nogil, because the layers below know no GIL, so
+these functions are installed by a cast.
+
+Nothing lets an exception out: a callable that raises is counted and reported to `on_error`, and if that raises
+too, to sys.unraisablehook. Frozen in the middle of a chain, the worker sleeps here without the GIL and goes on
+after the thaw; stopped, it calls nothing any more.
+"""
+
+from cpython.list cimport PyList_GET_ITEM
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+from tocsin cimport TOCSIN_STOP, tocsin_event
+from tocsin._core.atomic cimport a32_load_relaxed, a64_fetch_add_relaxed
+from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_new
+from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_SKIPPED
+from tocsin._core.equeue cimport Stage
+from tocsin._core.event cimport Event, event_from_record
+from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
+from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
+from tocsin._core.workqueue cimport HALT_FROZEN, HALT_STOPPED, WorkQueue
+
+from tocsin._core.chain import BAD, STOP
+
+
+cdef extern from "Python.h":
+    void Py_DECREF(PyObject* object)
+    void Py_XDECREF(PyObject* object)
+    PyObject* PyObject_CallOneArg(PyObject* callable, PyObject* argument)
+    void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback)
+    void PyErr_NormalizeException(PyObject** type, PyObject** value, PyObject** traceback)
+    int PyException_SetTraceback(PyObject* error, PyObject* traceback)
+    void PyErr_WriteUnraisable(object where)
+
+
+ctypedef void (*batches_function)(void* bridge) noexcept nogil
+
+
+cdef bint may_call(StageBridge bridge, SubscriptionCore subscription) except? False:
+    """True if a call may begin now; sleeps without the GIL while frozen. The stage, with the GIL."""
+    cdef uint32_t seen
+    cdef WorkQueue* wq = bridge.q.python.wq
+    while a32_load_relaxed(&wq.halted):
+        if a32_load_relaxed(&wq.halted) & HALT_STOPPED:
+            return False
+        if wq.base_threads == 0:
+            break            # the thread that flushes must not wait for itself: it ends this chain
+        with nogil:      # frozen in the middle of a chain: its rest comes after the thaw
+            seen = bell_look(&wq.bell)
+            if a32_load_relaxed(&wq.halted) == HALT_FROZEN:
+                bell_park(&wq.bell, seen, -1)
+    return subscription.is_active
+
+
+cdef void calls_begin(void* context, int gil_state) noexcept:
+    """Open a run of calls. The stage, having taken the GIL."""
+    cdef StageBridge bridge = <StageBridge> context
+    bridge.gil_state = gil_state
+
+
+cdef int calls_end(void* context) noexcept:
+    """Close a run of calls; gives what the GIL is given back with. The stage."""
+    cdef StageBridge bridge = <StageBridge> context
+    book_time(bridge)
+    bridge.timed = None
+    return bridge.gil_state
+
+
+cdef void book_time(StageBridge bridge) noexcept:
+    """Book the lap of the stopwatch on the subscription that it was for."""
+    cdef uint64_t lap
+    if bridge.timed is not None:
+        lap = watch_lap(&bridge.watch)
+        if lap > bridge.timed.slowest:
+            bridge.timed.slowest = lap
+
+
+# -- calls -----------------------------------------------------------------------------------------
+
+cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
+    """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
+    cdef Member member = <Member> context
+    cdef object event
+    if a32_load_relaxed(&member.bridge.q.python.wq.halted):
+        try:
+            if not may_call(member.bridge, member.subscription):
+                return CHAIN_SKIPPED
+        except BaseException as error:       # a signal handler's, in the main thread with workers=0
+            report(member, error, None)
+            return CHAIN_SKIPPED
+    event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
+    return invoke(member, event)
+
+
+cdef int invoke(Member member, object argument) noexcept:
+    """Call the callable of a subscription with an event or a batch. The stage, with the GIL."""
+    cdef StageBridge bridge = member.bridge
+    cdef SubscriptionCore subscription = member.subscription
+    cdef object callback = subscription.callback
+    cdef PyObject* result
+    cdef bint stops
+    if bridge.timed is not subscription:
+        book_time(bridge)
+        bridge.timed = subscription
+        watch_start(&bridge.watch)
+    subscription.calls += 1
+    subscription.running += 1
+    result = PyObject_CallOneArg(<PyObject*> callback, <PyObject*> argument)
+    subscription.running -= 1
+    if watch_is_due(&bridge.watch):
+        book_time(bridge)
+    if result == NULL:
+        report_raised(member, argument)
+    if not subscription.is_active:
+        bell_ring(&member.bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
+    if result == NULL:
+        return CHAIN_CALLED
+    stops = result == <PyObject*> STOP or result == <PyObject*> BAD
+    Py_DECREF(result)
+    return TOCSIN_STOP if stops else 0
+
+
+cdef int call_with_batch_later(void* context, const tocsin_event* record) noexcept:
+    """Keep a record for a batch callable: the function of its Subscriber. The stage, with the GIL."""
+    cdef Member member = <Member> context
+    cdef Batch batch
+    try:
+        batch = member.batches.get(record.event)
+        if batch is None:
+            batch = batch_new(member.bridge.types[record.event])
+            member.batches[record.event] = batch
+        if batch.count == 0:
+            member.bridge.filled.append(member)
+        if not batch_add(batch, record):
+            raise MemoryError("no memory for a batch")
+    except BaseException as error:
+        report(member, error, None)
+        return CHAIN_CALLED
+    return CHAIN_COLLECTED
+
+
+cdef void call_filled(void* context) noexcept:
+    """Call the batch callables with what the look collected. The stage."""
+    cdef StageBridge bridge = <StageBridge> context
+    cdef Member member
+    cdef Batch batch
+    filled, bridge.filled = bridge.filled, []
+    for member in filled:
+        for event in list(member.batches):
+            batch = member.batches.pop(event)
+            if batch.count != 0:
+                try:
+                    allowed = may_call(bridge, member.subscription)
+                except BaseException as error:
+                    report(member, error, batch)
+                    allowed = False
+                if allowed:
+                    invoke(member, batch)
+            if batch_is_ours(batch):
+                batch_clear(batch)
+                member.batches[event] = batch
+
+
+cdef void call_batches(Stage* stage) noexcept nogil:
+    (<batches_function> <void*> call_filled)(stage.held)
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+cdef void report_raised(Member member, object argument) noexcept:
+    """Report the exception that a call left behind."""
+    cdef PyObject* kind = NULL
+    cdef PyObject* value = NULL
+    cdef PyObject* traceback = NULL
+    PyErr_Fetch(&kind, &value, &traceback)
+    PyErr_NormalizeException(&kind, &value, &traceback)
+    if traceback != NULL:
+        PyException_SetTraceback(value, traceback)
+    report(member, <object> value, argument)
+    Py_DECREF(kind)
+    Py_DECREF(value)
+    Py_XDECREF(traceback)
+
+
+cdef void report(Member member, object error, object argument) noexcept:
+    """Count an exception of a callable and tell on_error of it."""
+    cdef SubscriptionCore subscription = member.subscription
+    subscription.errors += 1
+    subscription.last_error = error
+    a64_fetch_add_relaxed(&member.bridge.q.callback_errors, 1)
+    try:
+        member.bridge.on_error(error, subscription, argument)
+    except BaseException:
+        PyErr_WriteUnraisable(member.bridge.on_error)

@@ -1,0 +1,55 @@
+"""The block behind a WorkQueue: what its threads may use after Python has let it go.
+
+Like the core of a pipeline it counts its users, the object and each thread, and the last one frees it. The
+block of a work whose object has gone while a list still held its node waits here for that.
+"""
+
+from tocsin._core.atomic cimport a32, a32_fetch_add_full, a32_fetch_sub_full, a32_store_relaxed
+from tocsin._core.memory cimport memory_alloc, memory_free
+from tocsin._core.work cimport Work
+from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
+
+
+cdef struct PyWork
+
+cdef struct Pool:
+    a32 users
+    PyWork* orphans           # blocks whose objects have gone while a list held them; with the GIL
+    WorkQueue wq
+
+
+cdef struct PyWork:
+    Work work                 # first, so that a Work* of a block is the block
+    void* object              # the WorkCore, or NULL when it has gone; with the GIL
+    PyWork* following
+    WorkQueue* wq
+
+
+cdef inline Pool* pool_new(bint portable) noexcept nogil:
+    """Make a pool with one user, the caller; NULL: no memory."""
+    cdef Pool* pool = <Pool*> memory_alloc(sizeof(Pool))
+    if pool != NULL:
+        a32_store_relaxed(&pool.users, 1)
+        workqueue_init(&pool.wq, portable)
+        pool.wq.owner = pool
+        pool.wq.retain = pool_retain
+        pool.wq.release = pool_release
+        pool.wq.name = "tocsin-work"
+    return pool
+
+
+cdef inline void pool_retain(void* pool) noexcept nogil:
+    a32_fetch_add_full(&(<Pool*> pool).users, 1)
+
+
+cdef inline void pool_release(void* raw) noexcept nogil:
+    cdef Pool* pool = <Pool*> raw
+    cdef PyWork* orphan
+    if a32_fetch_sub_full(&pool.users, 1) != 1:
+        return
+    while pool.orphans != NULL:
+        orphan = pool.orphans
+        pool.orphans = orphan.following
+        memory_free(orphan)
+    workqueue_destroy(&pool.wq)
+    memory_free(pool)

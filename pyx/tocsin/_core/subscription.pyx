@@ -1,0 +1,61 @@
+"""Tying and untying: how a queue and a subscription come to their Python objects. Cold, with the GIL."""
+
+from libc.stdint cimport uint64_t, uintptr_t
+
+from tocsin cimport tocsin_event, tocsin_subscriber
+from tocsin._core.atomic cimport a64_load_relaxed
+from tocsin._core.bridge cimport bridge_enter, bridge_leave
+from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_event
+from tocsin._core.chain cimport subscriber_new
+from tocsin._core.core cimport Core, core_retain
+from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
+
+
+cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_error):
+    """Tie the Python stage of a queue to Python. `types`: 256 event types or None. Before it is known."""
+    cdef StageBridge bridge = StageBridge.__new__(StageBridge)
+    bridge.core = core
+    bridge.q = q
+    bridge.types = types
+    bridge.on_error = on_error
+    bridge.members = set()
+    bridge.filled = []
+    q.python.enter = bridge_enter
+    q.python.leave = bridge_leave
+    q.python.call_batches = call_batches
+    q.python.owner = <void*> bridge
+    return bridge
+
+
+cdef void bridge_detach(StageBridge bridge) noexcept:
+    """Let the stage take the GIL no more for a pipeline that goes. With the GIL."""
+    bridge.q.python.owner = NULL
+
+
+cdef Member bridge_subscribe(
+    StageBridge bridge, SubscriptionCore subscription, uint64_t function, uint64_t context, int priority
+):
+    """Make a subscription's member for one protocol; `function`: native, or 0 for its callable."""
+    cdef Member member = Member.__new__(Member)
+    cdef tocsin_subscriber target = <tocsin_subscriber> <void*> <uintptr_t> function
+    cdef void* argument = <void*> <uintptr_t> context
+    if function == 0:
+        argument = <void*> member
+        target = <tocsin_subscriber> <void*> (
+            call_with_batch_later if subscription.is_batch else call_with_event
+        )
+    member.subscription = subscription
+    member.bridge = bridge
+    member.ids = []
+    member.batches = {}
+    member.subscriber = subscriber_new(
+        target, argument, priority, subscription.is_batch, a64_load_relaxed(&bridge.q.refused)
+    )
+    if member.subscriber == NULL:
+        raise MemoryError("no memory for a subscriber")
+    member.q = bridge.q
+    member.core = bridge.core
+    core_retain(bridge.core)
+    bridge.members.add(member)
+    return member

@@ -1,0 +1,61 @@
+"""Run by test_allocations.py in an interpreter with counting.c preloaded: print what allocates how often."""
+
+import collections
+import ctypes
+import itertools
+import os
+import sys
+
+import tocsin
+
+EVENTS = 10_000
+
+
+class Bench(tocsin.Protocol):
+    pair = tocsin.EventType(0, {"source": "u4", "number": "u4"}, source="source")
+    raw = tocsin.EventType(1)
+
+
+BENCH = Bench(0x70)
+exclusive = sys.argv[1:] == ["exclusive"]
+library = ctypes.PyDLL(os.environ["LD_PRELOAD"])
+begin, end = library.counting_begin, library.counting_end
+begin.restype, begin.argtypes, end.restype = None, [ctypes.c_long], ctypes.c_long
+library.counting_notify.restype = ctypes.c_long
+library.counting_notify.argtypes = [ctypes.c_void_p, ctypes.c_uint8, ctypes.c_uint32, ctypes.c_long]
+drain = collections.deque(maxlen=0).extend
+
+
+def count_python(event: object, payload: bytes, events: int) -> int:
+    """Count while notify() is called; the loop is map's, in C, over an object that repeats."""
+    calls = map(pipeline.notify, itertools.repeat(event, events), itertools.repeat(payload))
+    begin(events)
+    drain(calls)
+    return end()
+
+
+def count_bytes() -> int:
+    made = map(bytes, itertools.repeat(100, 1000))
+    begin(0)
+    drain(made)
+    return end()
+
+
+# As many workers as there may be: none is started later.
+with tocsin.Pipeline(max_workers=2) as pipeline:
+    pipeline.register(BENCH)
+    subscription = pipeline.subscribe_native(BENCH, library.counting_subscriber)
+    pipeline.subscribe_native(BENCH, library.counting_subscriber, 1, source=7).cancel()
+    count_python(BENCH.pair, bytes(8), 100)
+    print("1000 bytes objects:", count_bytes())
+    if not exclusive:
+        print("nothing:", count_python(BENCH.pair, bytes(8), 0))
+        print("notify from Python:", count_python(BENCH.pair, bytes(8), EVENTS))
+        print("notify from Python, by key:", count_python(BENCH.pair.key(), bytes(8), EVENTS))
+        print("notify raw bytes from Python:", count_python(BENCH.raw, bytes(40), EVENTS))
+    with pipeline.producer(BENCH, exclusive=exclusive) as producer:
+        address = producer.address
+        print("native notify:", library.counting_notify(address, BENCH.pair.id, 8, EVENTS))
+        print("native notify of raw bytes:", library.counting_notify(address, BENCH.raw.id, 40, EVENTS))
+        if not exclusive:
+            print("notify beside a producer:", count_python(BENCH.pair, bytes(8), EVENTS))

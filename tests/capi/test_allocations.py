@@ -1,0 +1,27 @@
+"""No allocation on the event path: counted by an allocator that the test puts in front of the real one."""
+
+from pathlib import Path
+
+import pytest
+
+from compiling import compile_library, run_python
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.mark.parametrize("kind", ["shared", "exclusive"])
+def test_notify_and_native_delivery_allocate_nothing(tmp_path: Path, kind: str) -> None:
+    library = compile_library(HERE / "counting.c", tmp_path)
+    result = run_python(
+        HERE / "counting_run.py",
+        kind,
+        cwd=tmp_path,
+        LD_PRELOAD=str(library),
+        PYTHONMALLOC="malloc",  # every object of Python comes from malloc(), none from its arenas
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.rpartition(": ") for line in result.stdout.splitlines()]
+    counts = {name: int(count) for name, _, count in lines}
+    assert counts.pop("1000 bytes objects") >= 1000  # the counter counts
+    assert len(counts) == (7 if kind == "shared" else 2)
+    assert set(counts.values()) == {0}, counts

@@ -1,0 +1,117 @@
+"""What the tests of pipelines share: a protocol to speak of, and ways to wait that cannot hang."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+import tocsin
+from tocsin.types import i4, u4
+
+PATIENCE = 60.0  # seconds after which a wait has failed; nothing correct takes as long
+
+
+class Limit(NamedTuple):
+    motor: u4
+    rpm: i4
+
+
+class Motor(tocsin.Protocol):
+    limit = tocsin.EventType(0, Limit, source="motor")
+    tick = tocsin.EventType(1, {"n": "u8"})
+    raw = tocsin.EventType(2)
+    note = tocsin.EventType(5, {"a": "u4", "b": ("u4", 0)})
+    readings = tocsin.EventType(9, {"sensor": "u2", "values": [{"at": "u4", "value": "i4"}]})
+    counted = tocsin.EventType(11, {"flags": "u2", "values": ["u4"]}, count=("flags", 0x0F))
+
+
+MOTOR = Motor(0x80)
+PUMP = Motor(0x81, "pump")
+TICK_BYTES = 32  # what a tick takes in a queue: 16 of header, 8 of payload, filled up to 16
+
+STARTS = (0, 2**32 - 64, 2**64 - 64)
+
+
+def eventually(condition: Callable[[], object], state: Callable[[], object] = lambda: "") -> None:
+    """Wait until the condition holds; fail with the state if it doesn't in good time."""
+    __tracebackhide__ = True
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited in vain: {state()}")
+        time.sleep(0.0002)
+
+
+class Hold:
+    """A callback that stays inside until it is let go; `entered` is set when it got there."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.go = threading.Event()
+        self.calls: list[Any] = []
+
+    def __call__(self, event: Any) -> None:
+        self.calls.append(event)
+        self.entered.set()
+        self.go.wait(PATIENCE)
+
+    def await_entry(self) -> None:
+        assert self.entered.wait(PATIENCE), "the callback was never called"
+
+
+class Crew:
+    """Threads that are started together; the first failure of any is raised by join()."""
+
+    def __init__(self, *works: Callable[[], object]) -> None:
+        self.failures: list[BaseException] = []
+        self.threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as failure:
+            self.failures.append(failure)
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(2 * PATIENCE)
+        if self.failures:
+            raise self.failures[0]
+        assert not any(thread.is_alive() for thread in self.threads), "a thread hangs"
+
+
+def books_of(pipeline: Any, protocol: Any = MOTOR) -> Any:
+    return pipeline.stats().protocols[protocol.id]
+
+
+def run_python(code: str, *, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own; TimeoutExpired if it doesn't end by itself."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    paths = [here, os.path.dirname(os.path.dirname(tocsin.__file__))]
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def assert_ends_well(code: str, *, timeout: float = PATIENCE) -> str:
+    """Run code in an interpreter of its own: it must end by itself, with 0 and no complaint."""
+    __tracebackhide__ = True
+    try:
+        done = run_python(code, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"the interpreter did not end within {timeout} seconds")
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
+    assert done.stderr == ""
+    return done.stdout

@@ -1,0 +1,333 @@
+"""Subscribing: who is called for an event, in which order, and what is refused."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from helpers import MOTOR, PUMP, Motor, books_of
+
+import tocsin
+from tocsin import ALL, BAD, OK, STOP
+
+
+@pytest.fixture
+def pipeline(make_pipeline: Callable[..., Any]) -> Any:
+    pipeline = make_pipeline(workers=0)
+    pipeline.register(MOTOR, PUMP)
+    return pipeline
+
+
+class Names(list[str]):
+    """What was called, in order; make(name) gives a callback of its own."""
+
+    def make(self, name: str, result: object = None) -> Callable[[Any], object]:
+        def callback(event: Any) -> object:
+            self.append(name)
+            return result
+
+        return callback
+
+    def of(self, pipeline: Any, event: Any, payload: Any) -> list[str]:
+        """Return what is called for one event."""
+        pipeline.flush()
+        self.clear()
+        pipeline.notify(event, payload)
+        pipeline.flush()
+        return list(self)
+
+
+def test_all_comes_before_source_then_priority_then_age(pipeline: Any) -> None:
+    names = Names()
+    for priority in (0, 5, -5, 5, 0, 2**31 - 1, -(2**31)):
+        for source, word in ((7, "source"), (ALL, "all")):
+            age = len(pipeline.subscriptions)
+            callback = names.make(f"{word} {priority} {age}")
+            pipeline.subscribe(MOTOR.limit, callback, source=source, priority=priority)
+    called = names.of(pipeline, MOTOR.limit, (7, 0))
+    keys = [name.split() for name in called]
+    assert keys == sorted(keys, key=lambda key: (key[0], -int(key[1]), int(key[2])))
+    assert len(called) == 14
+
+
+def test_a_source_hears_of_its_own_events_only(pipeline: Any) -> None:
+    names = Names()
+    for source in (0, 3, 65534, ALL):
+        pipeline.subscribe(MOTOR.limit, names.make(str(source)), source=source)
+    assert names.of(pipeline, MOTOR.limit, (3, 0)) == ["ALL", "3"]
+    assert names.of(pipeline, MOTOR.limit, (0, 0)) == ["ALL", "0"]
+    assert names.of(pipeline, MOTOR.limit, (65534, 0)) == ["ALL", "65534"]
+    assert names.of(pipeline, MOTOR.limit, (4, 0)) == ["ALL"]
+
+
+@pytest.mark.parametrize("source", [65535, 65536, 65536 + 3, 70000, 2**32 - 1])
+def test_a_source_above_65534_reaches_all_only(pipeline: Any, source: int) -> None:
+    names = Names()
+    for listened in (0, 3, 65534, ALL):
+        pipeline.subscribe(MOTOR.limit, names.make(str(listened)), source=listened)
+    assert names.of(pipeline, MOTOR.limit, (source, 0)) == ["ALL"]
+
+
+def test_an_event_without_a_source_field_comes_from_source_0(pipeline: Any) -> None:
+    names = Names()
+    for source in (0, 1, ALL):
+        pipeline.subscribe(MOTOR.tick, names.make(str(source)), source=source)
+    assert names.of(pipeline, MOTOR.tick, (2**64 - 1,)) == ["ALL", "0"]
+
+
+def test_hundreds_of_sources_are_kept_apart(pipeline: Any) -> None:
+    names = Names()
+    for source in range(0, 3000, 7):
+        pipeline.subscribe(MOTOR.limit, names.make(str(source)), source=source)
+    for source in range(0, 3000, 35):
+        assert names.of(pipeline, MOTOR.limit, (source, 0)) == [str(source)]
+        assert names.of(pipeline, MOTOR.limit, (source + 1, 0)) == []
+
+
+@pytest.mark.parametrize("stop", [STOP, BAD])
+def test_a_stop_ends_its_own_chain_only(pipeline: Any, stop: object) -> None:
+    names = Names()
+    pipeline.subscribe(MOTOR.limit, names.make("all 2"), priority=2)
+    pipeline.subscribe(MOTOR.limit, names.make("all 1 stops", stop), priority=1)
+    pipeline.subscribe(MOTOR.limit, names.make("all 0"))
+    pipeline.subscribe(MOTOR.limit, names.make("source 1"), source=3, priority=1)
+    pipeline.subscribe(MOTOR.limit, names.make("source 0 stops", stop), source=3)
+    pipeline.subscribe(MOTOR.limit, names.make("source -1"), source=3, priority=-1)
+    called = ["all 2", "all 1 stops", "source 1", "source 0 stops"]
+    assert names.of(pipeline, MOTOR.limit, (3, 0)) == called
+    assert names.of(pipeline, MOTOR.limit, (3, 0)) == called  # and not the next event's
+    assert names.of(pipeline, MOTOR.limit, (4, 0)) == called[:2]
+
+
+@pytest.mark.parametrize("result", [None, OK, 0, 1, True, "stop", 2.5, object()])
+def test_any_other_result_is_ignored(pipeline: Any, result: object) -> None:
+    names = Names()
+    pipeline.subscribe(MOTOR.tick, names.make("first", result))
+    pipeline.subscribe(MOTOR.tick, names.make("second"))
+    assert names.of(pipeline, MOTOR.tick, (1,)) == ["first", "second"]
+
+
+def test_batches_come_after_the_per_event_ones_of_the_same_look(pipeline: Any) -> None:
+    names = Names()
+    pipeline.subscribe(MOTOR.tick, names.make("batch"), batch=True, priority=9)
+    pipeline.subscribe(MOTOR.tick, names.make("event"), priority=-9)
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+    pipeline.flush()
+    assert names.count("event") == 3
+    assert names[-1] == "batch"
+    assert names[0] == "event"
+
+
+def test_a_batch_does_not_see_what_a_stop_ended(pipeline: Any) -> None:
+    seen: list[int] = []
+    of_source: list[int] = []
+    pipeline.subscribe(MOTOR.limit, lambda event: STOP if event.report.rpm % 2 else None)
+    pipeline.subscribe(MOTOR.limit, lambda b: seen.extend(b.array["rpm"].tolist()), batch=True)
+    pipeline.subscribe(
+        MOTOR.limit, lambda b: of_source.extend(b.array["rpm"].tolist()), batch=True, source=0
+    )
+    for n in range(6):
+        pipeline.notify(MOTOR.limit, (0, n))
+    pipeline.flush()
+    assert seen == [0, 2, 4]
+    assert of_source == [0, 1, 2, 3, 4, 5]
+    assert books_of(pipeline).delivered == 6
+
+
+def test_a_batch_callables_result_is_ignored(pipeline: Any) -> None:
+    names = Names()
+    pipeline.subscribe(MOTOR.tick, names.make("first", STOP), batch=True)
+    pipeline.subscribe(MOTOR.tick, names.make("second"), batch=True)
+    assert names.of(pipeline, MOTOR.tick, (1,)) == ["first", "second"]
+
+
+def test_as_a_decorator_subscribe_returns_the_function(pipeline: Any) -> None:
+    got: list[int] = []
+
+    @pipeline.subscribe(MOTOR.limit, source=3, priority=2)
+    def callback(event: tocsin.Event[Any]) -> None:
+        got.append(event.source)
+
+    assert callback.__name__ == "callback"
+    (subscription,) = pipeline.subscriptions
+    assert (subscription.source, subscription.priority, subscription.state) == (3, 2, "active")
+    assert subscription.callback is callback
+    pipeline.notify(MOTOR.limit, (3, 0))
+    pipeline.notify(MOTOR.limit, (4, 0))
+    pipeline.flush()
+    assert got == [3]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [MOTOR.tick, MOTOR.tick.key(), tocsin.Key(0x80, 1), (0x80, 1), [MOTOR.tick], Motor(0x80).tick],
+)
+def test_an_event_can_be_named_in_every_form(pipeline: Any, event: Any) -> None:
+    names = Names()
+    pipeline.subscribe(event, names.make("it"))
+    assert names.of(pipeline, MOTOR.tick, (1,)) == ["it"]
+    assert names.of(pipeline, MOTOR.raw, b"") == []
+    assert names.of(pipeline, PUMP.tick, (1,)) == []
+
+
+def test_a_key_with_a_source_is_that_source(pipeline: Any) -> None:
+    names = Names()
+    subscription = pipeline.subscribe(MOTOR.limit.key(7), names.make("7"))
+    assert (subscription.event, subscription.source) == (MOTOR.limit.key(7), 7)
+    assert names.of(pipeline, MOTOR.limit, (7, 0)) == ["7"]
+    assert names.of(pipeline, MOTOR.limit, (8, 0)) == []
+    with pytest.raises(TypeError, match="source"):
+        pipeline.subscribe(MOTOR.limit.key(7), print, source=7)
+
+
+def test_a_protocol_and_a_list_are_all_their_events(pipeline: Any) -> None:
+    names = Names()
+    whole = pipeline.subscribe(PUMP, names.make("pump"))
+    several = pipeline.subscribe([MOTOR.raw, PUMP, MOTOR.tick.key()], names.make("several"))
+    assert len(pipeline.subscriptions) == 2
+    assert names.of(pipeline, PUMP.limit, (1, 1)) == ["pump", "several"]
+    assert names.of(pipeline, MOTOR.raw, b"") == ["several"]
+    assert names.of(pipeline, MOTOR.limit, (1, 1)) == []
+    several.cancel()
+    assert names.of(pipeline, PUMP.limit, (1, 1)) == ["pump"]
+    assert names.of(pipeline, MOTOR.raw, b"") == []
+    whole.cancel()
+    assert names.of(pipeline, PUMP.raw, b"") == []
+
+
+def test_a_list_that_names_a_key_twice_calls_once(pipeline: Any) -> None:
+    names = Names()
+    pipeline.subscribe([MOTOR.tick, MOTOR, (0x80, 1)], names.make("it"))
+    assert names.of(pipeline, MOTOR.tick, (1,)) == ["it"]
+
+
+class Owner:
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def hear(self, event: Any) -> None:
+        self.got.append(event)
+
+    __call__ = hear
+
+
+def test_the_same_callback_twice_on_one_key_is_refused(pipeline: Any) -> None:
+    owner = Owner()
+
+    def function(event: Any) -> None:
+        pass
+
+    for callback in (function, owner.hear, owner, owner.got.append, print):
+        pipeline.subscribe(MOTOR.tick, callback)
+        with pytest.raises(ValueError, match="subscribed to .* already"):
+            pipeline.subscribe(MOTOR.tick, callback, priority=3, batch=True)
+        with pytest.raises(ValueError, match="subscribed to .* already"):
+            pipeline.subscribe([MOTOR.raw, MOTOR.tick], callback)
+    callbacks = len(pipeline.subscriptions)
+    with pytest.raises(ValueError, match="subscribed to .* already"):
+        pipeline.subscribe(MOTOR.tick, owner.hear)  # a new bound method, but the same
+    with pytest.raises(ValueError, match="subscribed to .* already"):
+        pipeline.subscribe(MOTOR.tick, owner.got.append)
+    assert len(pipeline.subscriptions) == callbacks
+
+
+def test_the_same_callback_on_other_keys_or_of_other_objects_is_fine(pipeline: Any) -> None:
+    one, other = Owner(), Owner()
+    pipeline.subscribe(MOTOR.limit, one.hear)
+    pipeline.subscribe(MOTOR.limit, other.hear)
+    pipeline.subscribe(MOTOR.limit, one.hear, source=1)
+    pipeline.subscribe(MOTOR.tick, one.hear)
+    pipeline.subscribe(PUMP.limit, one.hear)
+    pipeline.notify(MOTOR.limit, (1, 0))
+    pipeline.flush()
+    assert (len(one.got), len(other.got)) == (2, 1)
+
+
+def test_after_cancelling_the_same_callback_may_subscribe_again(pipeline: Any) -> None:
+    names = Names()
+    callback = names.make("it")
+    for _ in range(3):
+        subscription = pipeline.subscribe(MOTOR.tick, callback)
+        assert names.of(pipeline, MOTOR.tick, (1,)) == ["it"]
+        subscription.cancel()
+    assert names.of(pipeline, MOTOR.tick, (1,)) == []
+
+
+async def coroutine(event: Any) -> None:
+    pass
+
+
+@pytest.mark.parametrize("callback", [coroutine, functools.partial(coroutine)])
+def test_a_coroutine_function_is_refused(pipeline: Any, callback: Any) -> None:
+    with pytest.raises(TypeError, match="coroutine"):
+        pipeline.subscribe(MOTOR.tick, callback)
+    with pytest.raises(TypeError, match="coroutine"):
+        pipeline.subscribe(MOTOR.tick)(callback)
+
+
+@pytest.mark.parametrize(
+    ("event", "options", "error", "words"),
+    [
+        ((0x82, 0), {}, tocsin.UnknownEventError, "0x82"),
+        ((0x80, 4), {}, tocsin.UnknownEventError, "no event 4"),
+        ([MOTOR.tick, (0x80, 4)], {}, tocsin.UnknownEventError, "no event 4"),
+        (Motor.tick, {}, TypeError, "not bound"),
+        (None, {}, TypeError, "an event is"),
+        ("tick", {}, TypeError, "an event is"),
+        ((1, 2, 3), {}, TypeError, "an event is"),
+        ((256, 0), {}, ValueError, r"0\.\.255"),
+        ([], {}, ValueError, None),
+        (MOTOR.tick, {"source": 65535}, ValueError, "ALL"),
+        (MOTOR.tick, {"source": -1}, ValueError, "65534"),
+        (MOTOR.tick, {"source": "x"}, TypeError, "source"),
+        (MOTOR.tick, {"source": None}, TypeError, "source"),
+        (MOTOR.tick, {"priority": 2**31}, ValueError, "2147483648"),
+        (MOTOR.tick, {"priority": 0.5}, TypeError, "0.5"),
+        (MOTOR.tick, {"priority": None}, TypeError, "None"),
+        (MOTOR.tick, {"priority": True}, TypeError, "True"),
+    ],
+)
+def test_a_subscription_that_cannot_be_leaves_nothing_behind(
+    pipeline: Any, event: Any, options: dict[str, Any], error: type[Exception], words: str | None
+) -> None:
+    names = Names()
+    with pytest.raises(error, match=words):
+        pipeline.subscribe(event, names.make("it"), **options)
+    assert pipeline.subscriptions == ()
+    assert names.of(pipeline, MOTOR.tick, (1,)) == []
+
+
+@pytest.mark.parametrize("callback", [5, "print", [print], MOTOR.tick])
+def test_what_cannot_be_called_is_refused(pipeline: Any, callback: Any) -> None:
+    with pytest.raises(TypeError, match="callable"):
+        pipeline.subscribe(MOTOR.tick, callback)
+
+
+def test_a_closed_pipeline_takes_no_subscription(pipeline: Any) -> None:
+    pipeline.close()
+    with pytest.raises(tocsin.ClosedError, match="closed"):
+        pipeline.subscribe(MOTOR.tick, print)
+    with pytest.raises(tocsin.ClosedError, match="closed"):
+        pipeline.register(Motor(0x90))
+
+
+def test_events_that_nobody_wants_are_unclaimed(pipeline: Any) -> None:
+    pipeline.subscribe(MOTOR.limit, lambda event: None, source=3)
+    for source in (3, 4, 5):
+        pipeline.notify(MOTOR.limit, (source, 0))
+    pipeline.notify(MOTOR.tick, (0,))
+    pipeline.flush()
+    books = books_of(pipeline)
+    assert (books.accepted, books.delivered, books.unclaimed) == (4, 1, 3)
+
+
+def test_a_repr_of_a_subscription_says_what_it_hears(pipeline: Any) -> None:
+    def on_limit(event: Any) -> None:
+        pass
+
+    subscription = pipeline.subscribe(MOTOR.limit, on_limit, source=3, priority=2)
+    for word in ("active", "3", "priority=2", "on_limit"):
+        assert word in repr(subscription)
+    subscription.cancel()
+    assert "cancelled" in repr(subscription)
