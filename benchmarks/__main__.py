@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None, topics: list[Topic] | None = None) -
     if options.json:
         with open(options.json, "w") as file:
             json.dump({"machine": where, "topics": results, "marks": verdicts}, file, indent=1)
+    if getattr(options, "check", False) and not verdicts:
+        print("--check: none of these topics has a mark", file=sys.stderr)
+        return 1
     return 0 if all(verdict["met"] for verdict in verdicts) else 1
 
 

@@ -13,22 +13,23 @@ from benchmarks.end_to_end import CLOCK, EXCLUSIVE, NATIVE, PYTHON_TO_PYTHON
 class Mark:
     text: str
     topic: str
-    find: Callable[[dict[str, Any]], float]
+    find: Callable[[dict[str, Any]], float | None]
     is_met: Callable[[float], bool]
     unit: str
 
 
-def best(case: str) -> Callable[[dict[str, Any]], float]:
-    def find(result: dict[str, Any]) -> float:
-        return next(row["best"] for row in result["rows"] if row["case"] == case)
+def best(case: str) -> Callable[[dict[str, Any]], float | None]:
+    def find(result: dict[str, Any]) -> float | None:
+        return next((row["best"] for row in result["rows"] if row["case"] == case), None)
 
     return find
 
 
-def ratio(slower: str, faster: str) -> Callable[[dict[str, Any]], float]:
-    def find(result: dict[str, Any]) -> float:
+def ratio(slower: str, faster: str) -> Callable[[dict[str, Any]], float | None]:
+    def find(result: dict[str, Any]) -> float | None:
         wanted = (slower, faster)
-        return next(r["best"] for r in result["ratios"] if (r["slower"], r["faster"]) == wanted)
+        found = (r["best"] for r in result["ratios"] if (r["slower"], r["faster"]) == wanted)
+        return next(found, None)
 
     return find
 
@@ -66,9 +67,11 @@ MARKS = [
 
 
 def verdicts(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Hold the results against every mark whose topic was measured."""
-    found = [(mark, mark.find(results[mark.topic])) for mark in MARKS if mark.topic in results]
-    return [
-        {"mark": mark.text, "found": value, "unit": mark.unit, "met": mark.is_met(value)}
-        for mark, value in found
-    ]
+    """Hold the results against every mark whose topic was measured; a case left out misses its mark."""
+    found = []
+    for mark in MARKS:
+        if mark.topic in results:
+            value = mark.find(results[mark.topic])
+            met = value is not None and mark.is_met(value)
+            found.append({"mark": mark.text, "found": value, "unit": mark.unit, "met": met})
+    return found

@@ -110,5 +110,7 @@ def print_marks(verdicts: list[dict[str, Any]]) -> None:
     print("marks")
     for verdict in verdicts:
         word = "met   " if verdict["met"] else "MISSED"
-        print(f"  {word} {verdict['mark']}: {number(verdict['found'])} {verdict['unit']}")
+        value = verdict["found"]
+        found = "not measured" if value is None else f"{number(value)} {verdict['unit']}"
+        print(f"  {word} {verdict['mark']}: {found}")
     print()

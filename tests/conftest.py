@@ -13,7 +13,8 @@ import pytest
 try:
     import tocsin
     import tocsin.backend
-    from helpers import STARTS, Hold
+    import works
+    from helpers import PATIENCE, STARTS, Hold
 except ImportError as error:
     pytest.exit(f"tocsin can't be imported ({error}); first: pip install '.[test]'", returncode=3)
 
@@ -133,3 +134,29 @@ def queue_start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     start: int = getattr(request, "param", named)
     monkeypatch.setattr(tocsin.Pipeline, "_queue_start", start)
     return start
+
+
+@pytest.fixture
+def make_queue() -> Iterator[Callable[..., tocsin.WorkQueue]]:
+    made: list[tocsin.WorkQueue] = []
+
+    def make(name: str = "test", **options: Any) -> tocsin.WorkQueue:
+        made.append(tocsin.WorkQueue(name, **options))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        queue.thaw()
+        queue.close(timeout=PATIENCE)
+
+
+@pytest.fixture
+def queue(make_queue: Callable[..., tocsin.WorkQueue]) -> tocsin.WorkQueue:
+    return make_queue()
+
+
+@pytest.fixture
+def held() -> Iterator[works.Held]:
+    held = works.Held()
+    yield held
+    held.go.release(1000)

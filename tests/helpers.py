@@ -115,3 +115,22 @@ def assert_ends_well(code: str, *, timeout: float = PATIENCE) -> str:
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
     assert done.stderr == ""
     return done.stdout
+
+
+class Names(list[str]):
+    """What was called, in order; make(name) gives a callback of its own."""
+
+    def make(self, name: str, result: object = None) -> Callable[[Any], object]:
+        def callback(event: Any) -> object:
+            self.append(name)
+            return result
+
+        return callback
+
+    def of(self, pipeline: Any, event: Any, payload: Any) -> list[str]:
+        """Return what is called for one event."""
+        pipeline.flush()
+        self.clear()
+        pipeline.notify(event, payload)
+        pipeline.flush()
+        return list(self)

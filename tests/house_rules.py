@@ -12,11 +12,14 @@ Files = dict[str, str]
 # Lower layers first; in a layer, a module may cimport those before it.
 LAYERS = [
     ["atomic", "memory", "thread", "clock"],
-    ["kfifo", "header", "payload", "ring"],
-    ["work", "workqueue", "worker"],
+    ["kfifo", "header", "payload", "ring", "stopwatch"],
+    ["work", "workqueue", "control", "timer", "worker"],
     ["chain", "routes"],
-    ["ledger", "equeue", "stage", "books", "subscribe", "dispatch", "core", "producer"],
-    ["bridge", "record", "capi", "engine", "pyworks"],
+    ["ledger", "equeue", "budget", "dispatch", "stages", "books", "subscribe", "core", "producer"],
+    [
+        "times", "event", "batch", "ties", "calls", "bridge", "subscription", "many", "notify",
+        "engine", "capi", "pool", "works",
+    ],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
 PLATFORM = LAYERS[0]

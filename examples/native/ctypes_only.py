@@ -49,7 +49,6 @@ TOCSIN_NOW = 2**64 - 1
 MOTOR = Motor(0x80)
 
 
-@Subscriber
 def on_limit(context: int | None, event: "ctypes._Pointer[NativeEvent]") -> int:
     """Read the payload in place: it lives until we return."""
     payload = ctypes.string_at(event.contents.payload or 0, event.contents.size)
@@ -59,7 +58,7 @@ def on_limit(context: int | None, event: "ctypes._Pointer[NativeEvent]") -> int:
 
 with tocsin.Pipeline() as pipeline:
     pipeline.register(MOTOR)
-    pipeline.subscribe_native(MOTOR.limit, on_limit, 42)
+    pipeline.subscribe_native(MOTOR.limit, Subscriber(on_limit), 42)
     producer = pipeline.producer(MOTOR)
     notify = Notify(producer.function)
     for size in (8, 7):

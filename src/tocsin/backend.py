@@ -6,7 +6,7 @@ import; any thread.
 """
 
 import os
-import sysconfig
+import sys
 from typing import Literal, TypedDict
 
 from tocsin._core.batch import Batch
@@ -50,7 +50,7 @@ __all__ = [
 
 name = "cython"
 
-gil_is_off = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+gil_is_off = "t" in getattr(sys, "abiflags", "")  # a free-threaded build
 
 
 class Switches(TypedDict):

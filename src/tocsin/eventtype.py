@@ -167,9 +167,7 @@ class EventType(EventCode, Generic[R_co]):
     def key(self, source: int = ALL) -> Key:
         """Return the key of this event from one source, 0..65534, or ALL; TypeError if unbound."""
         if self.protocol is None:
-            raise TypeError(
-                f"{self!r} is not bound; take it from an instance of a Protocol, as MOTOR.limit"
-            )
+            raise TypeError(f"{self!r} is not bound; take it from an instance of a Protocol, as MOTOR.limit")
         return Key(self.protocol.id, self.id, source)
 
     def pack(self, *args: Any, **kwargs: Any) -> bytes:

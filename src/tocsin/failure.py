@@ -39,9 +39,7 @@ class Failure:
 def log_failure(failure: Failure, left_out: int = 0) -> None:
     """Write a failure to the logger "tocsin" with its traceback."""
     more = f" ({left_out} more since the last report)" if left_out else ""
-    _logger.error(
-        "%r raised on %r%s", failure.subscription, failure.event, more, exc_info=failure.exception
-    )
+    _logger.error("%r raised on %r%s", failure.subscription, failure.event, more, exc_info=failure.exception)
 
 
 class ErrorReporter:
@@ -51,9 +49,7 @@ class ErrorReporter:
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error must be a function of a Failure, not {on_error!r}")
         self._on_error = on_error
-        self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
 
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
         """Report one failure. The callback's thread."""

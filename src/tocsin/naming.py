@@ -27,9 +27,7 @@ def keys_of(event: Any, source: int = ALL) -> tuple[Key, ...]:
         if event.source is ALL:
             return (Key(event.protocol, event.event, source),)
         if source is not ALL:
-            raise TypeError(
-                f"{event!r} names a source already; source={source!r} can't be given too"
-            )
+            raise TypeError(f"{event!r} names a source already; source={source!r} can't be given too")
         return (event,)
     if isinstance(event, tuple) and len(event) == 2:
         return (Key(event[0], event[1], source),)

@@ -99,6 +99,9 @@ class Pipeline(Subscribers):
         with self._lock:
             self._refuse_closed()
             for protocol in protocols:
+                if not isinstance(protocol, Protocol):
+                    raise TypeError(f"register takes instances of Protocol, not {protocol!r}")
+            for protocol in protocols:
                 self._check_new(protocol, protocols, size)
             for protocol in protocols:
                 types: list[Any] = [None] * 256
@@ -110,13 +113,9 @@ class Pipeline(Subscribers):
     _queue_start = 0  # where the counters of a new queue begin; tests put them near a wrap
 
     def _check_new(self, protocol: Protocol, together: tuple[Protocol, ...], size: int) -> None:
-        if not isinstance(protocol, Protocol):
-            raise TypeError(f"register takes instances of Protocol, not {protocol!r}")
         known = self._protocols.get(protocol.id)
         if known is not None or sum(other.id == protocol.id for other in together) > 1:
-            raise ValueError(
-                f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}"
-            )
+            raise ValueError(f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}")
         for event in protocol.events:
             largest = event.max_size or event.min_size
             record = HEADER_SIZE + (largest + 15) // 16 * 16
@@ -139,6 +138,8 @@ class Pipeline(Subscribers):
         of it raises ExclusiveError until the handle is closed. The memory of the queue is made present
         first.
         """
+        if not isinstance(protocol, Protocol):
+            raise TypeError(f"producer takes a registered Protocol, not {protocol!r}")
         with self._lock:
             self._refuse_closed()
             if self._protocols.get(protocol.id) != protocol:
@@ -160,9 +161,7 @@ class Pipeline(Subscribers):
         """
         self._refuse_inside("flush")
         if self._frozen and timeout is None:
-            raise RuntimeError(
-                "flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout"
-            )
+            raise RuntimeError("flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout")
         return self._flush(timeout)
 
     def freeze(self) -> None:
@@ -185,21 +184,21 @@ class Pipeline(Subscribers):
         callback starts and the rest is counted as abandoned. RuntimeError inside a callback.
         """
         self._refuse_inside("close")
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
+        until = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             self._closed = True
             self._shut()
             for producer in self._exclusive.values():
                 producer._shut()
-        until = None if timeout is None else time.monotonic() + timeout
 
         def left() -> float | None:
             return None if until is None else max(0.0, until - time.monotonic())
 
         if not self._stopped:
             quiet = self._await_writers(left())
-            quiet = (
-                all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
-            )
+            quiet = all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
             self.thaw()
             self._delivered_all = self._flush(left()) and quiet
             self._stopped = True
@@ -210,9 +209,7 @@ class Pipeline(Subscribers):
 
     def _refuse_inside(self, what: str) -> None:
         if self._is_inside():
-            raise RuntimeError(
-                f"{what}() inside a callback of its own pipeline would wait for itself"
-            )
+            raise RuntimeError(f"{what}() inside a callback of its own pipeline would wait for itself")
 
     # -- looking
 

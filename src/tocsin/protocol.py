@@ -73,9 +73,7 @@ class Protocol(Bound):
         @overload
         def __new__(cls, id: int, name: str | None = None, events: None = None) -> Self: ...
         @overload
-        def __new__(
-            cls, id: int, name: str | None, events: Mapping[str, EventType[Any]]
-        ) -> "Generated": ...
+        def __new__(cls, id: int, name: str | None, events: Mapping[str, EventType[Any]]) -> "Generated": ...
         def __new__(cls, id: int, name: Any = None, events: Any = None) -> Any: ...  # noqa: D102
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -122,9 +120,7 @@ def check_events(owner: str, events: Mapping[Any, Any]) -> None:
                 f"{owner}: an event can't be called {name!r}, a name that is taken or not public"
             )
         if event.id in names:
-            raise ValueError(
-                f"{owner}: event id {event.id} is used twice, by {names[event.id]} and {name}"
-            )
+            raise ValueError(f"{owner}: event id {event.id} is used twice, by {names[event.id]} and {name}")
         names[event.id] = name
 
 

@@ -191,11 +191,22 @@ class Subscribers(backend.PipelineCore):
         for other in self._subscriptions:
             if key not in other.keys:
                 continue
-            same = (
-                other.target == (address, context) if address else is_same(other.callback, callback)
-            )
+            same = other.target == (address, context) if address else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
+
+    def _let_go(self, subscription: Subscription, idle: bool) -> None:
+        """Drop the callable of a cancelled subscription, a native one only when it can't be running."""
+        with self._lock:
+            self.lingering.append(subscription)
+            for cancelled in tuple(self.lingering):
+                if (
+                    not cancelled.native
+                    or (idle and cancelled is subscription)
+                    or self._await_idle(cancelled, 0)
+                ):
+                    self.lingering.remove(cancelled)
+                    cancelled._forget()
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:

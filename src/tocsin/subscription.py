@@ -31,6 +31,7 @@ class Subscription(SubscriptionCore):
         native: bool,
     ) -> None:
         self._setup(callback, not native, batch)
+        self.native = native
         self._pipeline = weakref.ref(pipeline)
         self._state: Literal["active", "cancelled"] = "active"
         self.keys = keys
@@ -75,7 +76,7 @@ class Subscription(SubscriptionCore):
                 self._deactivate()
                 pipeline._subscriptions.pop(self, None)
         idle = self._await_idle_in(pipeline, wait, timeout)
-        self._forget()
+        pipeline._let_go(self, idle)
         return idle
 
     def _await_idle_in(self, pipeline: "Subscribers", wait: bool, timeout: float | None) -> bool:
@@ -95,9 +96,7 @@ class Subscription(SubscriptionCore):
         self.cancel()
 
     def __repr__(self) -> str:
-        what = ", ".join(
-            f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys
-        )
+        what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         kind = " batch" if self.batch else ""
         callback = getattr(self.callback, "__qualname__", None) or repr(self.callback)
         return f"<Subscription {what} {self._state}{kind} priority={self.priority} {callback}>"

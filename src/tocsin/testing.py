@@ -11,9 +11,7 @@ __all__ = ["make_event"]
 R = TypeVar("R")
 
 
-def make_event(
-    event_type: EventType[R], payload: Any, *, timestamp: int = 0, lost: int = 0
-) -> Event[R]:
+def make_event(event_type: EventType[R], payload: Any, *, timestamp: int = 0, lost: int = 0) -> Event[R]:
     """Make an event as a pipeline would hand it to a callable.
 
     event_type: a bound one. payload: bytes-like, or a report or tuple, which is packed. timestamp: ns.

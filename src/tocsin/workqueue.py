@@ -49,9 +49,7 @@ class WorkQueue(backend.WorkQueueCore):
         if not 0 <= max_active <= 65535:
             raise ValueError(f"max_active must be 0 to 65535, not {max_active}")
         if ordered and max_active > 1:
-            raise ValueError(
-                f"an ordered workqueue runs one work at a time, not max_active={max_active}"
-            )
+            raise ValueError(f"an ordered workqueue runs one work at a time, not max_active={max_active}")
         self.name = name
         self.ordered = ordered
         self._start(workers, 32, 1 if ordered else max_active, backend.switches()["portable"])

@@ -1,11 +1,11 @@
 /* What else can cross the path of an event, on the shipped text, at every point where it can happen.
  *
  *   writers     a writer interrupted by another one, or standing still while the workers go on
- *   changes     subscribing and cancelling anywhere in a run, just when its time is over: what was accepted is
- *               still disposed of, and a new subscriber sees a suffix of what lay there
- *   frozen      freezing anywhere in a run: no call begins; thawing delivers, also anywhere
- *   waiting     a wait for a flush, for room or for a turn ends without the help of a clock, whether it is the
- *               waiter or the worker that stands still at any point
+ *   changes     subscribing and cancelling anywhere in a run, just when its time is over: what was accepted
+ * is still disposed of, and a new subscriber sees a suffix of what lay there frozen      freezing anywhere in
+ * a run: no call begins; thawing delivers, also anywhere waiting     a wait for a flush, for room or for a
+ * turn ends without the help of a clock, whether it is the waiter or the worker that stands still at any
+ * point
  */
 #include "situations.h"
 
@@ -15,7 +15,6 @@ extern int thread_start(const char *name, void (*function)(void *), void *argume
 extern uint64_t seam_now;
 
 static void only_others(void) { machine_run(); }
-
 
 static void writers_with(int stages, int writers, void (*event)(void), int awake) {
     for (long k = 1, reached = 1; reached; k++, points++) {
@@ -72,7 +71,8 @@ static int changes_at(int stages, int how, long k, long j) {
     reached = machine_disarm();
     queue_books(scene.queues[0].queue, &books);
     if (books.pending != 0)
-        seam_fail("changes", "k=%ld, j=%ld: %llu events are stranded", k, j, (unsigned long long)books.pending);
+        seam_fail("changes", "k=%ld, j=%ld: %llu events are stranded", k, j,
+                  (unsigned long long)books.pending);
     if (!j) {
         scene_put(0, 0);
         machine_run();
@@ -159,7 +159,8 @@ void frozen(int stages, int how) {
             reached = machine_disarm();
             /* What had looked at the switch before it was thrown may call each of its subscribers once. */
             if (reached && calls() > calls_at_freeze + 1)
-                seam_fail("frozen", "k=%ld: %llu calls began", k, (unsigned long long)(calls() - calls_at_freeze));
+                seam_fail("frozen", "k=%ld: %llu calls began", k,
+                          (unsigned long long)(calls() - calls_at_freeze));
             calls_at_freeze = calls();
             scene_put(0, 0);
             machine_run();

@@ -14,6 +14,7 @@ from tocsin._core.atomic cimport a64_load_seq_cst
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.chain cimport Subscriber, subscriber_new, subscriber_release
 from tocsin._core.clock cimport CLOCK_KIND_MONOTONIC
+from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport (
     Core,
     core_add_queue,
@@ -30,9 +31,8 @@ from tocsin._core.core cimport (
     equeue_wait_end,
     equeue_wait_look,
 )
-from tocsin._core.dispatch cimport native_stage, python_stage
+from tocsin._core.stages cimport native_stage, python_stage
 from tocsin._core.equeue cimport (
-    NOTIFIED,
     NOTIFY_FULL,
     EventsQueue,
     Notified,
@@ -50,7 +50,7 @@ from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
 from tocsin._core.thread cimport bell_park, lock_drop, lock_take
 from tocsin._core.work cimport Work
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
-from tocsin._core.workqueue cimport queue_work, workqueue_freeze, workqueue_thaw
+from tocsin._core.workqueue cimport queue_work
 
 
 cdef extern from "world.h" nogil:
@@ -58,7 +58,7 @@ cdef extern from "world.h" nogil:
         pass
     int hook_enter(void* owner) noexcept
     void hook_leave(void* owner) noexcept
-    int hook_call_batches(void* owner) noexcept
+    void hook_call_batches(void* owner) noexcept
     void hook_run(void* owner, int is_python, int step) noexcept
 
 
@@ -112,8 +112,9 @@ cdef void stage_leave_c(Stage* stage) noexcept nogil:
     hook_leave(stage.owner)
 
 
-cdef bint stage_batches_c(Stage* stage) noexcept nogil:
-    return hook_call_batches(stage.owner)
+cdef uint64_t stage_batches_c(Stage* stage) noexcept nogil:
+    hook_call_batches(stage.owner)
+    return stage.n_collected
 
 
 cdef void native_stage_seen(Work* work) noexcept nogil:
@@ -149,7 +150,7 @@ cdef public void* queue_new(
 
 
 cdef public int queue_notify(void* queue, const void* payload, uint32_t size) noexcept nogil:
-    """0, or the Notified; a full queue is counted as refused. For shared queues, or under the writers' lock."""
+    """0, or the Notified; a full queue is counted. For shared queues, or under the writers' lock."""
     cdef Notified notified = equeue_notify(<EventsQueue*> queue, 0, payload, size, TOCSIN_NOW)
     if notified == NOTIFY_FULL:
         equeue_refuse(<EventsQueue*> queue, 1)
@@ -238,6 +239,7 @@ cdef public void* queue_subscribe(
     int is_python, int batch
 ) noexcept nogil:
     cdef Subscriber* subscriber = subscriber_new(function, context, priority, batch, 0)
+    subscriber.is_ours = True     # it stands for the bridge: its results may say that they were collected
     if subscriber != NULL and not equeue_subscribe(<EventsQueue*> queue, source, subscriber, is_python):
         return NULL
     return subscriber

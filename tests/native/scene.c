@@ -64,10 +64,7 @@ int hook_enter(void *owner) {
     return 1;
 }
 void hook_leave(void *owner) { (void)owner; }
-int hook_call_batches(void *owner) {
-    (void)owner;
-    return 1;
-}
+void hook_call_batches(void *owner) { (void)owner; }
 
 void hook_run(void *owner, int is_python, int step) {
     queue_scene_t *queue = owner;

@@ -13,9 +13,9 @@ typedef struct {
     void *queue;
     tocsin_producer *handle;
     void *subscribers[2];
-    uint64_t accepted[WRITERS];    /* numbers given out, by writer */
-    uint64_t seen[2][WRITERS];     /* the last number seen, by stage and writer */
-    uint64_t calls[2];             /* by stage */
+    uint64_t accepted[WRITERS]; /* numbers given out, by writer */
+    uint64_t seen[2][WRITERS];  /* the last number seen, by stage and writer */
+    uint64_t calls[2];          /* by stage */
     uint64_t runs[2], empty_runs[2], calls_before[2];
     int inside[2], in_call[2];
     int is_new[2]; /* the first event that a new subscriber sees may be any */

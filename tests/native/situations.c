@@ -83,7 +83,8 @@ static void running(int stages, int writers) {
         reached = machine_disarm();
         scene_check_delivered("running");
         if (q->runs[first_stage] > 2)
-            seam_fail("running", "k=%ld: %llu runs for two events", k, (unsigned long long)q->runs[first_stage]);
+            seam_fail("running", "k=%ld: %llu runs for two events", k,
+                      (unsigned long long)q->runs[first_stage]);
         scene_end();
     }
 }
@@ -200,9 +201,9 @@ static const struct {
     const char *name;
     void (*run)(int stages, int writers);
 } situations[] = {
-    {"idle", idle},         {"owed", owed},       {"running", running}, {"leaving", leaving},
-    {"empty", empty},       {"poweroff", poweroff}, {"writers", writers}, {"changes", changes},
-    {"frozen", frozen},     {"waiting", waiting},   {"twice", twice},
+    {"idle", idle},     {"owed", owed},         {"running", running}, {"leaving", leaving},
+    {"empty", empty},   {"poweroff", poweroff}, {"writers", writers}, {"changes", changes},
+    {"frozen", frozen}, {"waiting", waiting},   {"twice", twice},
 };
 
 static int find(const char *const *names, int n, const char *name) {

@@ -163,7 +163,8 @@ static void begin_round(dice_t *dice) {
         q->kind = i;
         q->pauses = 1 + throw_dice(dice, 500);
         pthread_mutex_init(&q->mutex, NULL);
-        q->queue = queue_new(world, 16 + i, (uint64_t)1024 << throw_dice(dice, 4), starts[throw_dice(dice, 4)], q);
+        q->queue =
+            queue_new(world, 16 + i, (uint64_t)1024 << throw_dice(dice, 4), starts[throw_dice(dice, 4)], q);
         if (i == SHARED)
             queue_share(q->queue);
         if (i != LOCKED)
@@ -193,11 +194,13 @@ static void end_queue(queue_state *q, watch_t *watch) {
     told = watch ? atomic_load(&watch->lost) : 0;
     if (!balances(&books) || books.pending || books.abandoned || books.accepted != accepted ||
         (watch && books.unclaimed))
-        fail("books", "accepted %llu (%llu counted), delivered %llu, unclaimed %llu, abandoned %llu, pending %llu",
-             (unsigned long long)books.accepted, (unsigned long long)accepted, (unsigned long long)books.delivered,
-             (unsigned long long)books.unclaimed, (unsigned long long)books.abandoned,
-             (unsigned long long)books.pending);
-    if (books.refused < atomic_load(&q->refused) || (q->kind == LOCKED && books.refused != atomic_load(&q->refused)))
+        fail("books",
+             "accepted %llu (%llu counted), delivered %llu, unclaimed %llu, abandoned %llu, pending %llu",
+             (unsigned long long)books.accepted, (unsigned long long)accepted,
+             (unsigned long long)books.delivered, (unsigned long long)books.unclaimed,
+             (unsigned long long)books.abandoned, (unsigned long long)books.pending);
+    if (books.refused < atomic_load(&q->refused) ||
+        (q->kind == LOCKED && books.refused != atomic_load(&q->refused)))
         fail("lost", "refused %llu", (unsigned long long)books.refused);
     if (watch && told != books.refused)
         fail("lost", "the headers tell of %llu, refused were %llu", (unsigned long long)told,
@@ -240,9 +243,10 @@ static void play_round(uint64_t seed) {
             actors[n++] = (actor_t){.q = &queues[i], .writer = j};
     n += 2;
     for (int i = 0; i < n; i++) {
-        void *(*role)(void *) = i < n_writers ? write_events : i < n - 2 ? come_and_go
-                                              : i == n - 2   ? freeze_and_thaw
-                                                             : read_books;
+        void *(*role)(void *) = i < n_writers ? write_events
+                                : i < n - 2   ? come_and_go
+                                : i == n - 2  ? freeze_and_thaw
+                                              : read_books;
         actors[i].dice.state = seed * 1000003 + (uint64_t)i * 7919;
         pthread_create(&actors[i].thread, NULL, role, &actors[i]);
     }

@@ -39,8 +39,8 @@ typedef struct queue_state {
     count_t accepted[WRITERS]; /* numbers whose notify has returned */
     count_t refused;
     _Atomic int in_call[2], in_run[2], entered;
-    uint32_t pauses;           /* one call in so many takes longer */
-    watch_t *batches;          /* cancelled ones; one thread adds, the end of the round frees */
+    uint32_t pauses;  /* one call in so many takes longer */
+    watch_t *batches; /* cancelled ones; one thread adds, the end of the round frees */
     /* The Python stage only: what is kept for the next batch. */
     int n_kept;
     struct {

@@ -49,9 +49,7 @@ def test_required_mutants_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_mutant_is_noticed(
-    name: str, built: dict[str, Future[Path]], passes: Callable[..., None]
-) -> None:
+def test_mutant_is_noticed(name: str, built: dict[str, Future[Path]], passes: Callable[..., None]) -> None:
     mutant = MUTANTS[name]
     assert mutant.runs
     assert mutant.hunks

@@ -10,7 +10,8 @@ import pytest
 
 from native import programs
 
-SITUATIONS = "idle owed running leaving empty poweroff twice writers changes frozen waiting".split()
+MAIL = ["idle", "owed", "running", "leaving", "empty", "poweroff", "twice"]
+CROSSINGS = ["writers", "changes", "frozen", "waiting"]
 STAGES = ["native", "both", "python"]
 WRITERS = ["locked", "shared", "exclusive"]
 
@@ -23,7 +24,7 @@ def situations(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("writers", WRITERS)
 @pytest.mark.parametrize("stages", STAGES)
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", MAIL + CROSSINGS)
 def test_situation(situations: Path, situation: str, stages: str, writers: str) -> None:
     result = programs.execute(situations, situation, stages, writers)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -46,8 +46,8 @@ static void see(watch_t *watch, uint32_t writer, uint64_t number) {
     if (before == 0)
         atomic_store(&watch->first[writer], number);
     else if (number != before + 1)
-        fail("order", "stage %d, writer %u: %llu after %llu", watch->stage, writer, (unsigned long long)number,
-             (unsigned long long)before);
+        fail("order", "stage %d, writer %u: %llu after %llu", watch->stage, writer,
+             (unsigned long long)number, (unsigned long long)before);
     atomic_store(&watch->seen[writer], number);
 }
 
@@ -63,7 +63,8 @@ static int called(void *context, const tocsin_event *event) {
         fail("cancelled", "a call after cancel() has waited");
     memcpy(head, event->payload, 8);
     memcpy(&number, (const char *)event->payload + 8, 8);
-    if (head[0] >= WRITERS || event->source != head[0] || payload_fill(right, head[0], number) != event->size ||
+    if (head[0] >= WRITERS || event->source != head[0] ||
+        payload_fill(right, head[0], number) != event->size ||
         memcmp(event->payload, right, event->size) != 0)
         fail("bytes", "writer %u, number %llu, size %u", head[0], (unsigned long long)number, event->size);
     atomic_fetch_add_explicit(&watch->lost, event->lost, memory_order_relaxed);
@@ -97,14 +98,13 @@ void hook_leave(void *owner) {
         fail("hooks", "left without having entered");
 }
 
-int hook_call_batches(void *owner) {
+void hook_call_batches(void *owner) {
     queue_state *q = owner;
     if (!atomic_load(&q->entered))
         fail("hooks", "batches called outside");
     for (int i = 0; i < q->n_kept; i++)
         see(q->kept[i].watch, q->kept[i].writer, q->kept[i].number);
     q->n_kept = 0;
-    return 1;
 }
 
 void hook_run(void *owner, int is_python, int step) {

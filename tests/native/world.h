@@ -58,7 +58,7 @@ extern void handle_release(tocsin_producer *handle);
 /* from the program: the hooks of the Python stage and a look at every run of a stage */
 extern int hook_enter(void *owner);
 extern void hook_leave(void *owner);
-extern int hook_call_batches(void *owner);
+extern void hook_call_batches(void *owner);
 extern void hook_run(void *owner, int is_python, int step); /* +1 before, -1 after */
 
 #endif

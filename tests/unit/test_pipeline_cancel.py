@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from helpers import MOTOR, PUMP, Crew, Hold, books_of, eventually
 
 
@@ -104,9 +105,7 @@ def test_a_subscription_made_in_a_callback_counts_from_the_next_event(pipeline: 
         got.append(("first", event.report.n))
         if event.report.n == 1:
             pipeline.subscribe(MOTOR.tick, lambda e: got.append(("late", e.report.n)))
-            pipeline.subscribe(
-                MOTOR.tick, lambda e: got.append(("early", e.report.n)), priority=1
-            )
+            pipeline.subscribe(MOTOR.tick, lambda e: got.append(("early", e.report.n)), priority=1)
 
     pipeline.subscribe(MOTOR.tick, first)
     tick(pipeline, 1, 2)

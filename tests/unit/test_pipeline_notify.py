@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy
 import pytest
-from helpers import MOTOR, Limit, Motor
 
 import tocsin
+from helpers import MOTOR, Limit, Motor
 
 
 @pytest.fixture
@@ -95,10 +95,11 @@ def noncontiguous() -> memoryview:
         {"n": EIGHT_AS_INT},
         EIGHT_AS_INT,
     ],
-    ids=(
-        "bytes bytearray memoryview strided ints grid array wide-array structure ctypes-array "
-        "ctypes-int np-bytes np-u8 np-fortran np-scalar np-void np-strided report tuple mapping int"
-    ).split(),
+    ids=[
+        *("bytes", "bytearray", "memoryview", "strided", "ints", "grid", "array", "wide array"),
+        *("structure", "ctypes array", "ctypes int", "np bytes", "np u8", "np fortran", "np scalar"),
+        *("np void", "np strided", "report", "tuple", "mapping", "int"),
+    ],
 )
 def test_a_payload_can_have_every_form(pipeline: Any, got: list[Any], payload: Any) -> None:
     assert pipeline.notify(MOTOR.tick, payload)
@@ -106,9 +107,7 @@ def test_a_payload_can_have_every_form(pipeline: Any, got: list[Any], payload: A
     assert got[0].payload == EIGHT
 
 
-def test_a_numpy_integer_is_its_bytes_and_not_that_many_zeros(
-    pipeline: Any, got: list[Any]
-) -> None:
+def test_a_numpy_integer_is_its_bytes_and_not_that_many_zeros(pipeline: Any, got: list[Any]) -> None:
     pipeline.notify(MOTOR.raw, numpy.uint32(4))
     pipeline.flush()
     assert got[0].payload == b"\4\0\0\0"
@@ -132,9 +131,7 @@ def test_a_payload_is_copied_before_notify_returns(pipeline: Any, got: list[Any]
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 63, 64, 65, 100, 4096, 1 << 20])
-def test_a_payload_of_any_size_arrives_as_it_was(
-    pipeline: Any, got: list[Any], size: int
-) -> None:
+def test_a_payload_of_any_size_arrives_as_it_was(pipeline: Any, got: list[Any], size: int) -> None:
     payload = bytes(n % 251 for n in range(size))
     for _ in range(3):
         assert pipeline.notify(MOTOR.raw, payload)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy
 import pytest
-from helpers import MOTOR, TICK_BYTES, Crew, Hold, books_of
 
 import tocsin
+from helpers import MOTOR, TICK_BYTES, Crew, Hold, books_of
 
 CAPACITY = 1024 // TICK_BYTES
 
@@ -47,11 +47,9 @@ TICKS = numpy.array([(5,), (6,), (7,)], MOTOR.tick.dtype)
         TICKS.view("<u4").reshape(3, 2),
         numpy.frombuffer(ticks(5, 6, 7), "u1"),
     ],
-    ids="bytes bytearray memoryview array ints structured grid words flat".split(),
+    ids=["bytes", "bytearray", "memoryview", "array", "ints", "structured", "grid", "words", "flat"],
 )
-def test_records_can_come_in_every_contiguous_buffer(
-    pipeline: Any, got: list[Any], payloads: Any
-) -> None:
+def test_records_can_come_in_every_contiguous_buffer(pipeline: Any, got: list[Any], payloads: Any) -> None:
     assert pipeline.notify_many(MOTOR.tick, payloads) == 3
     pipeline.flush()
     assert [event.report.n for event in got] == [5, 6, 7]
@@ -180,7 +178,7 @@ def test_closing_ends_a_wait_for_room(
         (MOTOR.tick, TICKS, numpy.zeros(3, ">u8"), TypeError, "64-bit integers"),
         (MOTOR.tick, TICKS, -1, (ValueError, OverflowError), None),
         (MOTOR.tick, TICKS, 2**64, (ValueError, OverflowError), None),
-        (MOTOR.tick, TICKS, numpy.array([1, -2, 3], "i8"), ValueError, "-2"),
+        (MOTOR.tick, TICKS, numpy.array([1, -2, 3], "i8"), ValueError, "timestamp 1"),
         (MOTOR.tick, [1, 2], None, TypeError, None),
         (MOTOR.tick, (1,), None, TypeError, None),
         (MOTOR.tick, None, None, TypeError, None),

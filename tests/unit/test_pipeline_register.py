@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from helpers import MOTOR, PUMP, TICK_BYTES, Motor, books_of
 
 import tocsin
+from helpers import MOTOR, PUMP, TICK_BYTES, Motor, books_of
 
 GIB = 1 << 30
 
@@ -53,9 +53,7 @@ def test_the_default_queue_has_4_mib(make_pipeline: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1023, GIB + 1, 2**40, -1])
-def test_a_queue_size_out_of_range_is_refused(
-    make_pipeline: Callable[..., Any], size: int
-) -> None:
+def test_a_queue_size_out_of_range_is_refused(make_pipeline: Callable[..., Any], size: int) -> None:
     pipeline = make_pipeline(workers=0)
     with pytest.raises(ValueError, match=str(GIB)):
         pipeline.register(MOTOR, queue_size=size)
@@ -63,9 +61,7 @@ def test_a_queue_size_out_of_range_is_refused(
 
 
 @pytest.mark.parametrize("size", [1024.0, "1024", None, True])
-def test_a_queue_size_that_is_no_integer_is_refused(
-    make_pipeline: Callable[..., Any], size: object
-) -> None:
+def test_a_queue_size_that_is_no_integer_is_refused(make_pipeline: Callable[..., Any], size: object) -> None:
     with pytest.raises(TypeError, match="queue_size"):
         make_pipeline(workers=0).register(MOTOR, queue_size=size)
 
@@ -108,9 +104,7 @@ def test_several_at_once_are_registered_all_or_none(make_pipeline: Callable[...,
 
 
 @pytest.mark.parametrize("given", [None, 0x80, "motor", Motor, MOTOR.limit, [MOTOR]])
-def test_only_protocols_can_be_registered(
-    make_pipeline: Callable[..., Any], given: object
-) -> None:
+def test_only_protocols_can_be_registered(make_pipeline: Callable[..., Any], given: object) -> None:
     with pytest.raises(TypeError, match="instances of Protocol"):
         make_pipeline(workers=0).register(given)
 
@@ -140,7 +134,7 @@ def test_an_event_without_limit_is_limited_by_its_queue(
     pipeline = make_pipeline(workers=0)
     pipeline.register(MOTOR, queue_size=1024)
     assert pipeline.notify(MOTOR.raw, bytes(496))
-    with pytest.raises(tocsin.PayloadError, match="497 bytes.* 496"):
+    with pytest.raises(tocsin.PayloadError, match=r"497 bytes.* 496"):
         pipeline.notify(MOTOR.raw, bytes(497))
     assert books_of(pipeline).invalid == 1
 
@@ -188,7 +182,7 @@ def test_registering_works_while_events_flow(make_pipeline: Callable[..., Any]) 
         ({"on_error": 5}, TypeError, "on_error"),
         ({"exit_timeout": -1}, ValueError, "exit_timeout"),
         ({"exit_timeout": float("nan")}, ValueError, "exit_timeout"),
-        ({"exit_timeout": "x"}, TypeError, ""),
+        ({"exit_timeout": "x"}, TypeError, "str|x"),
         ({"colour": "red"}, TypeError, "colour"),
     ],
 )

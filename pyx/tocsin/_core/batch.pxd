@@ -15,6 +15,7 @@ cdef class Column:
 cdef class Batch:
     cdef readonly object type
     cdef Py_ssize_t count
+    cdef int slot             # which bit stands for it in the masks of a look
     cdef uint32_t smallest
     cdef uint32_t largest
     cdef Column payloads

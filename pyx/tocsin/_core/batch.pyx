@@ -17,10 +17,10 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.ref cimport Py_REFCNT
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from tocsin._core.event cimport Event, event_from_record
+from tocsin._core.memory cimport memory_free, memory_grow
 
 
 @cython.final
@@ -28,7 +28,7 @@ cdef class Column:
     """Hold one column of a batch as plain bytes; NumPy gives them their type."""
 
     def __dealloc__(self):
-        free(self.data)
+        memory_free(self.data)
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.data, self.used, 0, flags)
@@ -44,7 +44,7 @@ cdef bint column_add(Column column, const void* source, Py_ssize_t length) noexc
     cdef char* data
     if length > column.room - column.used:
         room = 2 * column.room + length + 1024
-        data = <char*> realloc(column.data, room)
+        data = <char*> memory_grow(column.data, room)
         if data == NULL:
             return False
         column.data = data

@@ -51,14 +51,14 @@ cdef a32 gil_is_closed
 
 def close_gil() -> None:
     """Have no worker take the GIL any more; for the exit hook, after all pipelines were closed."""
-    a32_exchange_full(&gil_is_closed, 1)
+    a32_exchange_full(&gil_is_closed, 1)   # [gil-closed]
 
 
 # -- taking and leaving the GIL --------------------------------------------------------------------
 
 cdef void bridge_thread_begin(Worker* worker) noexcept nogil:
     """Make the thread state that this worker keeps for its life. A Python worker, first thing."""
-    if a32_load_acquire(&gil_is_closed):
+    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
         return
     PyGILState_Ensure()
     worker.attachment = PyEval_SaveThread()
@@ -66,7 +66,7 @@ cdef void bridge_thread_begin(Worker* worker) noexcept nogil:
 
 cdef void bridge_thread_exit(Worker* worker) noexcept nogil:
     """Give the thread state back. A Python worker, last thing."""
-    if worker.attachment != NULL and not a32_load_acquire(&gil_is_closed):
+    if worker.attachment != NULL and not a32_load_acquire(&gil_is_closed):   # [gil-closed]
         PyEval_RestoreThread(<PyThreadState*> worker.attachment)
         PyGILState_Release(PyGILState_UNLOCKED)
 
@@ -74,12 +74,12 @@ cdef void bridge_thread_exit(Worker* worker) noexcept nogil:
 cdef int gil_take(WorkQueue* wq) noexcept nogil:
     """Take the GIL: what to give it back with, or -1, not taken: there is no Python any more. A worker."""
     cdef PyGILState_STATE state
-    if a32_load_acquire(&gil_is_closed):
+    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
         return -1
     a32_fetch_add_full(&wq.waiting, 1)
     state = PyGILState_Ensure()
     a32_fetch_sub_full(&wq.waiting, 1)
-    if a32_load_acquire(&gil_is_closed):
+    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
         PyGILState_Release(state)
         return -1
     return <int> state

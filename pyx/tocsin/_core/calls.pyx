@@ -39,7 +39,7 @@ cdef extern from "Python.h":
     void PyErr_WriteUnraisable(object where)
 
 
-ctypedef void (*batches_function)(void* bridge) noexcept nogil
+ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
 cdef bint may_call(StageBridge bridge, SubscriptionCore subscription) except? False:
@@ -67,7 +67,8 @@ cdef void calls_begin(void* context, int gil_state) noexcept:
 cdef int calls_end(void* context) noexcept:
     """Close a run of calls; gives what the GIL is given back with. The stage."""
     cdef StageBridge bridge = <StageBridge> context
-    book_time(bridge)
+    if bridge.watch.calls != 0:
+        book_time(bridge)
     bridge.timed = None
     return bridge.gil_state
 
@@ -106,9 +107,10 @@ cdef int invoke(Member member, object argument) noexcept:
     cdef PyObject* result
     cdef bint stops
     if bridge.timed is not subscription:
-        book_time(bridge)
+        if bridge.watch.calls != 0:
+            book_time(bridge)
+        watch_start(&bridge.watch, bridge.timed is None)
         bridge.timed = subscription
-        watch_start(&bridge.watch)
     subscription.calls += 1
     subscription.running += 1
     result = PyObject_CallOneArg(<PyObject*> callback, <PyObject*> argument)
@@ -137,20 +139,41 @@ cdef int call_with_batch_later(void* context, const tocsin_event* record) noexce
             member.batches[record.event] = batch
         if batch.count == 0:
             member.bridge.filled.append(member)
+            batch.slot = min(member.bridge.slots, 63)
+            member.bridge.slots += 1
         if not batch_add(batch, record):
             raise MemoryError("no memory for a batch")
+        mark(member.bridge, batch)
     except BaseException as error:
         report(member, error, None)
         return CHAIN_CALLED
     return CHAIN_COLLECTED
 
 
-cdef void call_filled(void* context) noexcept:
-    """Call the batch callables with what the look collected. The stage."""
+cdef void mark(StageBridge bridge, Batch batch) noexcept:
+    """Note which batches hold the event that the stage is at, in case that nothing else does."""
+    cdef Stage* stage = &bridge.q.python
+    cdef uint64_t* marks = &bridge.marks[stage.n_collected & 4095]
+    if bridge.marked != stage.position:
+        bridge.marked = stage.position
+        marks[0] = 0
+    marks[0] |= <uint64_t> 1 << batch.slot
+
+
+cdef uint64_t call_filled(void* context) noexcept:
+    """Call the batch callables with what the look collected. The stage.
+
+    Gives how many of the events that only batches hold were in one that was called.
+    """
     cdef StageBridge bridge = <StageBridge> context
     cdef Member member
     cdef Batch batch
+    cdef uint64_t called = 0
+    cdef uint64_t delivered = 0
+    cdef uint64_t i
     filled, bridge.filled = bridge.filled, []
+    bridge.slots = 0
+    bridge.marked = ~<uint64_t> 0
     for member in filled:
         for event in list(member.batches):
             batch = member.batches.pop(event)
@@ -161,14 +184,18 @@ cdef void call_filled(void* context) noexcept:
                     report(member, error, batch)
                     allowed = False
                 if allowed:
+                    called |= <uint64_t> 1 << batch.slot
                     invoke(member, batch)
             if batch_is_ours(batch):
                 batch_clear(batch)
                 member.batches[event] = batch
+    for i in range(bridge.q.python.n_collected):
+        delivered += bridge.marks[i & 4095] & called != 0
+    return delivered
 
 
-cdef void call_batches(Stage* stage) noexcept nogil:
-    (<batches_function> <void*> call_filled)(stage.held)
+cdef uint64_t call_batches(Stage* stage) noexcept nogil:
+    return (<batches_function> <void*> call_filled)(stage.held)
 
 
 # -- errors ----------------------------------------------------------------------------------------

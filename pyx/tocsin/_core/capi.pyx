@@ -13,7 +13,7 @@ from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsul
 from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
 
 from tocsin cimport TOCSIN_ABI_VERSION, TOCSIN_NOW, tocsin_functions, tocsin_producer
-from tocsin._core.atomic cimport a32_load_relaxed, a32_store_release
+from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed
 from tocsin._core.core cimport Core, core_keep, core_release, core_retain, equeue_fault_in, equeue_is_quiet
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.memory cimport memory_alloc
@@ -24,14 +24,17 @@ from tocsin._core.producer cimport (
     producer_notify,
     producer_shut,
 )
-from tocsin._core.ring cimport ring_close, ring_share
+from tocsin._core.ring cimport ring_close, ring_share, ring_take_over
 from tocsin._core.times cimport deadline_of, slice_until, stamp_of
 from tocsin._core.worker cimport workqueue_await_end
 
-from tocsin.errors import ClosedError, ExclusiveError
+import sys
+
+from tocsin.errors import ExclusiveError
 
 
 cdef const char* PRODUCER_CAPSULE = "tocsin.producer"
+cdef tuple SUBSCRIBER_CAPSULES = (b"tocsin.subscriber", b"int (void *, tocsin_event const *)")
 
 cdef tocsin_functions functions
 functions.abi_version = TOCSIN_ABI_VERSION
@@ -75,11 +78,12 @@ cdef class ProducerCore:
             if not q.ring.shared:
                 ring_share(&q.ring)     # with the GIL, so no locked writer is inside
             return
-        a32_store_release(&q.exclusive, 1)
+        a32_store_relaxed(&q.exclusive, 1)
         ring_close(&q.ring)
         with nogil:
             while not equeue_is_quiet(q):
                 workqueue_await_end(&core.native, 100_000)
+        ring_take_over(&q.ring)
 
     def _shut(self) -> None:
         """Answer every later call with -ESHUTDOWN."""
@@ -102,7 +106,7 @@ cdef class ProducerCore:
         if not a32_load_relaxed(&q.closed):
             if q.ring.shared:
                 ring_share(&q.ring)
-            a32_store_release(&q.exclusive, 0)
+            a32_store_relaxed(&q.exclusive, 0)
 
     @property
     def exclusive(self) -> bool:
@@ -146,27 +150,25 @@ cdef class ProducerCore:
 def function_address(function: object) -> int:
     """Return the address of a native subscriber: an int, a capsule, or a ctypes function.
 
-    Capsules: named "tocsin.subscriber", or those that Cython makes of a cdef function of the right type.
+    A capsule is named "tocsin.subscriber", or as Cython names that of a cdef function of the right type.
     """
+    from _ctypes import CFuncPtr
+
     cdef const char* name
-    if isinstance(function, int):
-        address = function
+    if isinstance(function, CFuncPtr):
+        address = int.from_bytes(bytes(memoryview(function).cast("B")), sys.byteorder)
     elif PyCapsule_CheckExact(function):
         name = PyCapsule_GetName(function)
-        if name == NULL or b"tocsin" not in <bytes> name:
+        if name == NULL or <bytes> name not in SUBSCRIBER_CAPSULES:
             raise TypeError(
-                f'{function!r}: a subscriber\'s capsule is named "tocsin.subscriber" or by Cython after its type'
+                f"{function!r}: the capsule of a subscriber is named {SUBSCRIBER_CAPSULES[0].decode()!r}, "
+                "or by Cython after the type of the function"
             )
         return <uintptr_t> PyCapsule_GetPointer(function, name)
+    elif isinstance(function, int) and not isinstance(function, bool):
+        address = function
     else:
-        import ctypes
-
-        try:
-            address = ctypes.cast(function, ctypes.c_void_p).value or 0
-        except (ctypes.ArgumentError, TypeError):
-            raise TypeError(
-                f"a native subscriber is an address, a capsule or a ctypes function, not {function!r}"
-            ) from None
+        raise TypeError(f"a native subscriber is an address, a capsule or a ctypes function, not {function!r}")
     if not 0 < address < 1 << 64:
         raise ValueError(f"{address:#x} is not the address of a function")
     return address

@@ -20,8 +20,8 @@ from tocsin._core.memory cimport memory_alloc, memory_free
 
 
 cdef enum:
-    # What a call of a chain came to; all but CALLED may also be in a subscriber's result.
-    CHAIN_STOPPED = 0x8000        # TOCSIN_STOP
+    # What a call of a chain came to; all but CALLED may also be in the result of a function of ours.
+    CHAIN_STOPPED = 0x8000        # TOCSIN_STOP, the only one that a native subscriber can say
     CHAIN_COLLECTED = 0x10000     # kept for a batch: its call comes later
     CHAIN_CALLED = 0x20000
     CHAIN_SKIPPED = 0x40000       # in a result: no call was made after all
@@ -33,6 +33,7 @@ cdef struct Subscriber:
     void* context
     int priority
     bint batch
+    bint is_ours                  # the function is the bridge's, and its result may say CHAIN_*
     # Any thread.
     a32 active
     # The one stage that calls it.
@@ -166,6 +167,8 @@ cdef inline int chain_call(const Chain* chain, tocsin_event* event, uint64_t los
             event.lost = lost_total - subscriber.lost_seen
             subscriber.lost_seen = lost_total
         result = subscriber.function(subscriber.context, event)
+        if not subscriber.is_ours:
+            result &= TOCSIN_STOP
         if result & CHAIN_SKIPPED:
             continue
         if result & CHAIN_COLLECTED:

@@ -27,7 +27,6 @@ from tocsin._core.atomic cimport (
     aptr_store_release,
 )
 from tocsin._core.chain cimport Retired
-from tocsin._core.dispatch cimport native_stage, python_stage
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_look_at_turn
 from tocsin._core.ledger cimport ledger_settle
 from tocsin._core.memory cimport (
@@ -40,6 +39,7 @@ from tocsin._core.memory cimport (
 from tocsin._core.payload cimport PayloadRule
 from tocsin._core.ring cimport ring_close, ring_init, ring_is_quiet, ring_reserved, ring_share
 from tocsin._core.routes cimport routes_free
+from tocsin._core.stages cimport native_stage, python_stage
 from tocsin._core.subscribe cimport retired_free
 from tocsin._core.thread cimport (
     EVERYONE,
@@ -236,7 +236,7 @@ cdef inline bint equeue_await_position(EventsQueue* q, uint64_t position, int64_
 
 cdef inline void equeue_shut(EventsQueue* q) noexcept nogil:
     """Accept no event any more. Any thread; with locked writers, the one that holds their lock."""
-    a32_store_release(&q.closed, 1)
+    a32_store_relaxed(&q.closed, 1)      # which error a writer gets; the door itself is the ring's
     ring_close(&q.ring)
 
 

@@ -1,45 +1,29 @@
-"""Dispatch: the two stages of a queue, from a record in the ring to the calls of its subscribers.
-
-A run looks (what may I read by now?), walks (header, routes, chains, one event after the other), publishes
-how far it came, and looks again, until nothing is there, or it handled 4,096 events, or 1 ms is over: then
-it requeues itself at the tail, so that a flood in one protocol leaves the others their turn. The clock is read
-after 1, 2, 4 ... 64 events, as long as that takes little time.
-
-A look reads the counter first and every chain after it. So an event that was accepted after subscribe()
-returned meets the new chain; of those queued before, a suffix does.
+"""Dispatch: from a record in the ring to the calls of its subscribers, one event after the other.
 
 For each event the chain of ALL is called first, then that of its source. A stop ends one chain for the rest
 of the stage; a native stop is noted in the header, together with the fact that somebody was called, and
 ends that chain in the Python stage too. The last stage classifies: delivered if a call was started in
 either stage, else unclaimed. Events that only batches hold are classified when the batches were called, at
-the end of the look, as delivered; the space of a look with batches is freed then.
+the end of the look, by whether one was.
 
-The native stage runs without the GIL. The Python stage takes it (enter) before its first call in a run and
-keeps it until the end of the run; events that no Python subscriber wants cost it no GIL.
-
-Frozen, a stage begins no event any more and requeues itself; stopped, it leaves the rest where it is.
+Chains are read event by event, after the counter that showed the event: one that was accepted after
+subscribe() returned meets the new chain; of those queued before, a suffix does. The Python stage takes the GIL
+(enter) before its first call; events that no Python subscriber wants cost it no GIL.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
 from tocsin._core.atomic cimport (
-    a32_load_acquire,
     a32_load_relaxed,
-    a32_store_release,
-    a64_load_acquire,
-    a64_load_relaxed,
-    a64_store_relaxed,
-    a64_store_release,
     aptr_load_acquire,
     bytes_get,
     bytes_put,
     bytes_view,
-    cpu_pause,
 )
+from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_STOPPED, Chain, chain_call
-from tocsin._core.clock cimport clock_monotonic
-from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
+from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport (
     HEADER_BYTES,
     HEADER_CLAIMED,
@@ -52,50 +36,13 @@ from tocsin._core.header cimport (
     header_size_flags,
     header_stride,
 )
-from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.ledger cimport ledger_begin_call, ledger_settle
 from tocsin._core.payload cimport payload_source
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
-from tocsin._core.work cimport Work, work_claim
-from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
 
 
 cdef enum:
-    RUN_EVENTS = 4096
-    RUN_NS = 1_000_000
-    STREAK_MAX = 64           # events between two looks at the clock
-    STREAK_NS = 20_000        # a streak that took less may be longer next time
-    BUSY_BYTES = 8 * 48       # a look that found more is worth a rest before the next one
-    PAUSES = 64               # of a rest, about a microsecond
-
     DISPATCH_REFUSED = 0x80000    # the stage may not call now: the event is untouched
-
-
-cdef struct Budget:
-    uint32_t events
-    uint32_t streak
-    uint64_t began
-    uint64_t mark
-
-
-cdef inline void budget_begin(Budget* budget) noexcept nogil:
-    budget.events = RUN_EVENTS
-    budget.streak = 1
-    budget.began = clock_monotonic()
-    budget.mark = budget.began
-
-
-cdef inline void budget_spend(Budget* budget, uint32_t events) noexcept nogil:
-    """Account for a streak and choose the length of the next one. The stage's worker."""
-    cdef uint64_t now = clock_monotonic()
-    budget.events -= min(events, budget.events)
-    if now - budget.began >= RUN_NS:
-        budget.events = 0
-    if now - budget.mark < STREAK_NS:
-        budget.streak = min(2 * budget.streak, <uint32_t> STREAK_MAX)
-    else:
-        budget.streak = max(budget.streak // 4, <uint32_t> 1)
-    budget.mark = now
 
 
 # -- one event -------------------------------------------------------------------------------------
@@ -129,7 +76,7 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
     cdef int came = 0
     cdef int came_of_source
-    if chain == NULL and aptr_load_acquire(&q.routes.table) == NULL:
+    if chain == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
         return 0
     event.timestamp = header.timestamp
     event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, header_size(header))
@@ -214,163 +161,3 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
         n += 1
     budget_spend(budget, n)
     return may_call and budget.events > 0
-
-
-# -- the native stage ------------------------------------------------------------------------------
-
-cdef inline uint64_t native_look(Stage* stage) noexcept nogil:
-    """How far the native stage may read; settles who owns the end of the queue. Its worker."""
-    cdef EventsQueue* q = stage.queue
-    cdef uint64_t in_ = a64_load_acquire(&q.ring.fifo.in_)                  # [bytes-ready]
-    cdef uint64_t out = a64_load_acquire(&q.ring.fifo.out)                  # [space-freed]
-    if in_ - out > a64_load_relaxed(&q.high_water):
-        a64_store_relaxed(&q.high_water, in_ - out)
-    if a32_load_relaxed(&q.python_owns):
-        if out == stage.position and not a32_load_acquire(&q.python_present):   # [python-present]
-            ledger_settle(&stage.ledger, stage.position, 0, 0, 0)
-            a32_store_release(&q.python_owns, 0)                            # [end-owned]
-    elif a32_load_acquire(&q.python_present):                               # [python-present]
-        # The Python stage has nothing before it: all that is its own may be set here.
-        q.python.lost_total = stage.lost_total
-        ledger_settle(&q.python.ledger, stage.position, 0, 0, 0)
-        a32_store_release(&q.python_owns, 1)                                # [end-owned]
-        a64_store_release(&q.passed, stage.position)                        # [native-passed]
-    return in_
-
-
-cdef inline bint native_run(Stage* stage) noexcept nogil:
-    """Pass events until there are none. False if some are left for another run. Its worker."""
-    cdef EventsQueue* q = stage.queue
-    cdef Budget budget
-    cdef uint64_t limit
-    cdef uint64_t started = stage.position
-    cdef bint may_go_on = True
-    cdef bint rested = False
-    cdef bint is_last
-    budget_begin(&budget)
-    stage_turn(stage, 1)
-    while may_go_on:
-        limit = native_look(stage)
-        if limit == stage.position:
-            # A look right after a full one mostly steals the writer's cache line: give it a moment.
-            if rested or stage.is_inline or stage.position - started < BUSY_BYTES:
-                break
-            rested = True
-            native_rest()
-            continue
-        rested = False
-        started = stage.position
-        while may_go_on and stage.position != limit:
-            is_last = not a32_load_relaxed(&q.python_owns)
-            may_go_on = stage_walk(stage, limit, &budget, is_last)
-            if is_last:
-                fifo_publish_out(&q.ring.fifo, stage.position)
-            else:
-                a64_store_release(&q.passed, stage.position)                # [native-passed]
-                if not stage.is_inline:
-                    queue_work(q.python.wq, &q.python.work)
-            stage_turn(stage, 2)
-    stage_turn(stage, 1)
-    return may_go_on or native_look(stage) == stage.position
-
-
-cdef inline void native_rest() noexcept nogil:
-    """Wait about a microsecond. Any thread."""
-    cdef int i
-    for i in range(PAUSES):
-        cpu_pause()
-
-
-cdef inline void native_stage(Work* work) noexcept nogil:
-    """The work function of the native stage. Native workers."""
-    cdef Stage* stage = <Stage*> work
-    cdef uint64_t before = stage.position
-    cdef bint is_done = native_run(stage)
-    stage_count_activation(stage, stage.position == before)
-    if not is_done:
-        queue_work(stage.wq, &stage.work)
-
-
-cdef inline void stage_count_activation(Stage* stage, bint empty) noexcept nogil:
-    """Count a run; one that found nothing is the harmless price of never losing a kick. Its worker."""
-    a64_store_relaxed(&stage.activations, a64_load_relaxed(&stage.activations) + 1)
-    if empty:
-        a64_store_relaxed(&stage.empty_activations, a64_load_relaxed(&stage.empty_activations) + 1)
-
-
-# -- the Python stage ------------------------------------------------------------------------------
-
-cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
-    """How far the Python stage may read; its position is set if it may go on. Its worker."""
-    cdef EventsQueue* q = stage.queue
-    cdef Stage* native = &q.native
-    cdef uint64_t passed
-    if aptr_load_acquire(&q.first) == stage:                                # [first-stage]
-        if work_claim(&native.work):
-            native.is_inline = True
-            if not native_run(native) and a32_load_relaxed(&native.wq.halted):
-                queue_work(native.wq, &native.work)  # otherwise our next look passes the rest
-            native.is_inline = False
-            workqueue_finish(native.wq, &native.work)
-        else:
-            queue_work(native.wq, &native.work)      # who has it may have looked before our event came
-    elif a64_load_acquire(&q.ring.fifo.in_) != a64_load_relaxed(&q.passed):  # [bytes-ready]
-        queue_work(native.wq, &native.work)          # a writer who read an old `first` kicked only us
-    passed = a64_load_acquire(&q.passed)                                    # [native-passed]
-    if not stage.has_batches:
-        stage.position = a64_load_relaxed(&q.ring.fifo.out)
-    return passed if <int64_t> (passed - stage.position) > 0 else stage.position
-
-
-cdef inline bint python_end_look(Stage* stage) noexcept nogil:
-    """Call the batches of the look, settle, and free its space. False if they may not be called now."""
-    if stage.has_batches:
-        if a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED:
-            stage_settle(stage, stage.n_collected)
-        elif a32_load_relaxed(&stage.wq.halted):
-            return False
-        else:
-            if not stage.entered:
-                if not stage.enter(stage):
-                    return False
-                stage.entered = True
-            stage.call_batches(stage)
-            stage_settle(stage, 0)
-        stage.has_batches = False
-    fifo_publish_out(&stage.queue.ring.fifo, stage.position)
-    stage_turn(stage, 2)
-    return True
-
-
-cdef inline void python_stage(Work* work) noexcept nogil:
-    """The work function of the Python stage. Python workers."""
-    cdef Stage* stage = <Stage*> work
-    cdef Budget budget
-    cdef uint64_t limit
-    cdef bint is_empty = True
-    cdef bint may_go_on = True
-    budget_begin(&budget)
-    stage_turn(stage, 1)
-    if stage.has_batches:                            # kept from a run that was frozen
-        may_go_on = python_end_look(stage)
-    while may_go_on:
-        limit = python_look(stage)
-        if limit == stage.position:
-            break
-        is_empty = False
-        while may_go_on and stage.position != limit:
-            may_go_on = stage_walk(stage, limit, &budget, True)
-            if stage.has_batches:
-                stage_turn(stage, 2)
-            else:
-                fifo_publish_out(&stage.queue.ring.fifo, stage.position)
-                stage_turn(stage, 2)
-        if stage.has_batches and not python_end_look(stage):
-            may_go_on = False
-    if stage.entered:
-        stage.entered = False
-        stage.leave(stage)
-    stage_turn(stage, 1)
-    stage_count_activation(stage, is_empty)
-    if not may_go_on and not a32_load_relaxed(&stage.queue.abandoned):
-        queue_work(stage.wq, &stage.work)

@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from tocsin._core.atomic cimport a32_load_relaxed, a64_load_acquire, a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
+from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport (
     Core,
     core_add_queue,
@@ -35,17 +36,17 @@ from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_tu
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
-from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
+from tocsin._core.subscription cimport (
+    bridge_detach,
+    bridge_keep_running,
+    bridge_new,
+    bridge_subscribe,
+)
 from tocsin._core.thread cimport bell_park
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
 from tocsin._core.times cimport deadline_of, slice_until
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
-from tocsin._core.workqueue cimport (
-    WorkQueue,
-    workqueue_freeze,
-    workqueue_run_here,
-    workqueue_thaw,
-)
+from tocsin._core.workqueue cimport WorkQueue, workqueue_run_here
 
 from os import cpu_count
 
@@ -55,6 +56,7 @@ cdef class PipelineCore(NotifyCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
+    cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
     cdef object on_error
 
     def __dealloc__(self):
@@ -66,6 +68,9 @@ cdef class PipelineCore(NotifyCore):
             if bridge is not None:
                 bridge_detach(bridge)
         self.stop()
+        for bridge in self.bridges:
+            if bridge is not None:
+                bridge_keep_running(bridge, self.lingering)
         core_release(self.core)
 
     def _start(
@@ -75,6 +80,7 @@ cdef class PipelineCore(NotifyCore):
         if self.core != NULL:
             raise RuntimeError("a pipeline is initialised once")
         self.on_error = on_error
+        self.lingering = []
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
@@ -138,13 +144,12 @@ cdef class PipelineCore(NotifyCore):
         cdef int64_t deadline = deadline_of(timeout)
         cdef uint64_t[256] targets
         cdef int protocol
-        for protocol in range(256):
-            if self.queues[protocol] != NULL:
-                targets[protocol] = equeue_target(self.queues[protocol])
-        for protocol in range(256):
-            if self.queues[protocol] != NULL:
-                if not self.await_position(self.queues[protocol], targets[protocol], deadline):
-                    return False
+        present = [protocol for protocol in range(256) if self.queues[protocol] != NULL]
+        for protocol in present:
+            targets[protocol] = equeue_target(self.queues[protocol])
+        for protocol in present:     # not those that were registered since
+            if not self.await_position(self.queues[protocol], targets[protocol], deadline):
+                return False
         return True
 
     cdef bint await_position(self, EventsQueue* q, uint64_t position, int64_t deadline) except -1:

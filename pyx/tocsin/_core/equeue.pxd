@@ -82,10 +82,11 @@ cdef struct Stage
 cdef struct EventsQueue
 ctypedef bint (*stage_enter)(Stage* stage) noexcept nogil
 ctypedef void (*stage_leave)(Stage* stage) noexcept nogil
-ctypedef void (*stage_call_batches)(Stage* stage) noexcept nogil
+ctypedef uint64_t (*stage_call_batches)(Stage* stage) noexcept nogil
 
 cdef struct Stage:
     Work work                     # first, so that a Work* of a stage is the stage
+    char _pad0[128]               # kickers write to it; what follows is for the stage's worker
     EventsQueue* queue
     WorkQueue* wq
     bint is_python
@@ -109,6 +110,7 @@ cdef struct Stage:
     Ledger ledger
     a64 activations
     a64 empty_activations
+    char _pad1[128]
 
 cdef struct EventsQueue:
     Ring ring

@@ -32,6 +32,7 @@ from tocsin._core.equeue cimport (
 )
 from tocsin._core.header cimport header_stride
 from tocsin._core.payload cimport PayloadRule, payload_fits
+from tocsin._core.ring cimport ring_reserved
 from tocsin._core.times cimport stamp_of
 
 from tocsin.errors import PayloadError
@@ -118,6 +119,15 @@ cdef int many_take_stamps(Many many, object timestamps) except -1:
     return 0
 
 
+cdef uint64_t whole_records(EventsQueue* q, uint64_t stride) noexcept:
+    """How many records fit before the end of the buffer; all of them if none does, which pads it.
+
+    With several writers a guess, that at worst pads more than need be.
+    """
+    cdef uint64_t rest = q.ring.fifo.mask + 1 - (ring_reserved(&q.ring) & q.ring.fifo.mask)
+    return rest // stride if rest >= stride else <uint64_t> CLAIM_MAX
+
+
 cdef Notified many_put(Many many) noexcept:
     """Put in what fits. NOTIFIED: all; NOTIFY_FULL: the rest, from `done` on, found no room."""
     cdef EventsQueue* q = many.q
@@ -126,7 +136,7 @@ cdef Notified many_put(Many many) noexcept:
     cdef uint64_t n, i, at
     cdef Notified notified
     while many.done < many.count:
-        n = min(most, many.count - many.done)
+        n = min(most, many.count - many.done, whole_records(q, stride))
         notified = equeue_claim(q, n * stride, &at)
         if notified == NOTIFY_FULL and n > 1:
             most = n // 2

@@ -28,6 +28,9 @@ static inline void *memory_alloc(size_t size) {
     return memset(block, 0, size);
 }
 
+/* The block with room for `size` bytes, moved if need be and not zeroed, or NULL and nothing changed. */
+static inline void *memory_grow(void *block, size_t size) { return realloc(block, size); }
+
 static inline void memory_free(void *block) { free(block); }
 
 /* `size` zeroed bytes of pages of their own, or NULL. */

@@ -16,6 +16,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.clock cimport clock_now
+from tocsin._core.control cimport workqueue_worker_here
 from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
 from tocsin._core.equeue cimport (
     NOTIFIED,
@@ -34,7 +35,6 @@ from tocsin._core.many cimport Many, many_new, many_put, many_release
 from tocsin._core.thread cimport bell_park
 from tocsin._core.ties cimport StageBridge
 from tocsin._core.times cimport deadline_of, slice_until, stamp_of
-from tocsin._core.workqueue cimport workqueue_worker_here
 
 from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
 

@@ -4,6 +4,8 @@ Like the core of a pipeline it counts its users, the object and each thread, and
 block of a work whose object has gone while a list still held its node waits here for that.
 """
 
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
 from tocsin._core.atomic cimport a32, a32_fetch_add_full, a32_fetch_sub_full, a32_store_relaxed
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.work cimport Work
@@ -53,3 +55,8 @@ cdef inline void pool_release(void* raw) noexcept nogil:
         memory_free(orphan)
     workqueue_destroy(&pool.wq)
     memory_free(pool)
+
+
+cdef bint pool_await_flush(Pool* pool, Work* work, uint32_t target, int64_t deadline) except -1
+cdef bint pool_await_clear(Pool* pool, Work* work, uint64_t bits, int64_t deadline) except -1
+cdef bint pool_end(Pool* pool, int64_t deadline) except -1

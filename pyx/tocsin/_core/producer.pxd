@@ -75,7 +75,7 @@ cdef inline int producer_notify(
         return -EINVAL
     if producer.exclusive:
         a32_exchange_full(&producer.inside, 1)                              # [producer-inside]
-        if not a32_load_seq_cst(&producer.closed):                          # [producer-closed]
+        if not a32_load_seq_cst(&producer.closed) and not a32_load_relaxed(&q.closed):  # [producer-closed]
             notified = producer_write(q, event, payload, size, timestamp)
         a32_store_release(&producer.inside, 0)                              # [producer-left]
     elif not a32_load_relaxed(&producer.closed):

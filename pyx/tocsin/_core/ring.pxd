@@ -70,6 +70,14 @@ cdef inline void ring_share(Ring* ring) noexcept nogil:
     ring.shared = True
 
 
+cdef inline void ring_take_over(Ring* ring) noexcept nogil:
+    """From now on one writer has the ring for itself, by the locked way. That writer, with nobody inside.
+
+    The shared ones never refresh the locked writer's look at `out`; an old one could seem ahead of `in_`.
+    """
+    ring.fifo.out_seen = a64_load_acquire(&ring.fifo.out)                   # [space-freed]
+
+
 cdef inline void ring_put_pad(Ring* ring, uint64_t offset, uint64_t length) noexcept nogil:
     """Fill `length` reserved bytes up to the end of the buffer with a record that readers skip. Writer."""
     cdef EventHeader pad
@@ -116,7 +124,7 @@ cdef inline Claim ring_claim_shared(Ring* ring, uint64_t length, uint64_t* at) n
     `at` is only good as a place: its low 48 bits. After CLAIMED the caller must ring_leave_shared().
     """
     cdef uint64_t size = ring.fifo.mask + 1
-    cdef uint64_t word = a64_load_acquire(&ring.reserved)
+    cdef uint64_t word = a64_load_acquire(&ring.reserved)                   # [record-complete]
     cdef uint64_t seen, used, offset, rest, need
     while True:
         if word & RING_CLOSED:
@@ -127,7 +135,7 @@ cdef inline Claim ring_claim_shared(Ring* ring, uint64_t length, uint64_t* at) n
         need = length if length <= rest else rest + length
         if used > size or need > size - used or word & RING_WRITERS == RING_WRITERS:
             # Full, unless `word` is old: others may have come in and even been read since.
-            seen = a64_load_acquire(&ring.reserved)
+            seen = a64_load_acquire(&ring.reserved)                         # [record-complete]
             if seen == word:
                 return CLAIM_FULL
             word = seen
@@ -166,6 +174,7 @@ cdef inline uint64_t ring_reserved(Ring* ring) noexcept nogil:
     """The position up to which space has been given out: everything accepted so far lies before it. Any thread."""
     cdef uint64_t in_ = a64_load_acquire(&ring.fifo.in_)                    # [bytes-ready]
     cdef uint64_t word = a64_load_seq_cst(&ring.reserved)
-    if not ring.shared or word & RING_CLOSED:
-        return in_
-    return in_ + ring_units_apart(word >> 16, in_ >> 4)
+    if ring.shared and word & (RING_CLOSED | RING_WRITERS) != RING_CLOSED:
+        return in_ + ring_units_apart(word >> 16, in_ >> 4)
+    # One writer, or none any more: what it published is all there is.
+    return a64_load_acquire(&ring.fifo.in_)                                 # [bytes-ready]

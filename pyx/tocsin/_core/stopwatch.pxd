@@ -21,9 +21,10 @@ cdef struct Stopwatch:
     uint32_t calls
 
 
-cdef inline void watch_start(Stopwatch* watch) noexcept nogil:
-    """Begin to time something new."""
-    watch.mark = clock_monotonic()
+cdef inline void watch_start(Stopwatch* watch, bint is_new) noexcept nogil:
+    """Begin to time something else: new, or since the last lap."""
+    if is_new:
+        watch.mark = clock_monotonic()
     watch.streak = 1
     watch.calls = 0
 

@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t
 
 from tocsin._core.atomic cimport (
     a32_load_relaxed,
+    a32_store_relaxed,
     a32_store_release,
     aptr,
     aptr_load_relaxed,
@@ -97,7 +98,7 @@ cdef inline void equeue_count_subscribers(EventsQueue* q, bint is_python, int ch
     if is_python:
         a32_store_release(&q.python_present, a32_load_relaxed(&q.python_present) + change)   # [python-present]
     else:
-        a32_store_release(&q.native_present, a32_load_relaxed(&q.native_present) + change)
+        a32_store_relaxed(&q.native_present, a32_load_relaxed(&q.native_present) + change)
     # A kick that goes to the stage that was first before finds its way (python_look).
     if a32_load_relaxed(&q.python_present) and not a32_load_relaxed(&q.native_present):
         aptr_store_release(&q.first, &q.python)                             # [first-stage]

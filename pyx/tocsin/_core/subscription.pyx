@@ -1,5 +1,6 @@
 """Tying and untying: how a queue and a subscription come to their Python objects. Cold, with the GIL."""
 
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint64_t, uintptr_t
 
 from tocsin cimport tocsin_event, tocsin_subscriber
@@ -8,7 +9,7 @@ from tocsin._core.bridge cimport bridge_enter, bridge_leave
 from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_event
 from tocsin._core.chain cimport subscriber_new
 from tocsin._core.core cimport Core, core_retain
-from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
 
 
@@ -21,6 +22,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     bridge.on_error = on_error
     bridge.members = set()
     bridge.filled = []
+    bridge.marked = ~<uint64_t> 0
     q.python.enter = bridge_enter
     q.python.leave = bridge_leave
     q.python.call_batches = call_batches
@@ -31,6 +33,22 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
 cdef void bridge_detach(StageBridge bridge) noexcept:
     """Let the stage take the GIL no more for a pipeline that goes. With the GIL."""
     bridge.q.python.owner = NULL
+
+
+cdef void bridge_keep_running(StageBridge bridge, list lingering) noexcept:
+    """Keep the native functions that may be running while their pipeline goes. After the stop, with the GIL.
+
+    Nobody waits for them here, and a ctypes function must not be freed under its own feet: so these few
+    objects are never freed.
+    """
+    cdef Member member
+    cdef SubscriptionCore cancelled
+    if stage_look_at_turn(&bridge.q.native) & 1:
+        for member in bridge.members:
+            if not member.subscription.is_python:
+                Py_INCREF(member.subscription.callback)
+        for cancelled in lingering:
+            Py_INCREF(cancelled.callback)
 
 
 cdef Member bridge_subscribe(
@@ -54,6 +72,7 @@ cdef Member bridge_subscribe(
     )
     if member.subscriber == NULL:
         raise MemoryError("no memory for a subscriber")
+    member.subscriber.is_ours = function == 0
     member.q = bridge.q
     member.core = bridge.core
     core_retain(bridge.core)

@@ -6,6 +6,7 @@ Waits last until a deadline, a time of the monotonic clock, and go in slices, af
 answers signals. Any thread.
 """
 
+from cpython.long cimport PyLong_CheckExact
 from libc.stdint cimport int64_t, uint64_t
 
 from tocsin._core.clock cimport clock_monotonic
@@ -17,6 +18,15 @@ cdef enum:
 
 cdef uint64_t stamp_of(object timestamp) except? 1:
     """A timestamp in ns: an integer from 0 to 2**64 - 2."""
+    cdef uint64_t value
+    if PyLong_CheckExact(timestamp):
+        try:
+            value = timestamp
+        except OverflowError:
+            value = 0xFFFFFFFFFFFFFFFF
+        if value == 0xFFFFFFFFFFFFFFFF:
+            raise ValueError(f"timestamp {timestamp} is not in 0..2**64 - 2")
+        return value
     if isinstance(timestamp, bool) or not hasattr(timestamp, "__index__"):
         raise TypeError(f"a timestamp must be an integer in ns, not {timestamp!r}")
     stamp = timestamp.__index__()

@@ -196,16 +196,15 @@ cdef inline int workqueue_start(WorkQueue* wq, uint32_t workers, uint32_t max_wo
     lock_take(&wq.lock)
     wq.base_threads = workers
     wq.max_threads = max_workers
+    wq.has_keeper = workers > 0      # said before there is anyone to ask; a bell rung early is not lost
     while error == 0 and wq.threads < workers:
         error = worker_start(wq)
     lock_drop(&wq.lock)
     if error == 0 and workers > 0:
-        wq.has_keeper = True
         a32_fetch_add_full(&wq.alive, 1)
         wq.retain(wq.owner)
         error = thread_start("tocsin-keeper", keeper_main, wq)
         if error:
-            wq.has_keeper = False
             a32_fetch_sub_full(&wq.alive, 1)
             wq.release(wq.owner)
     return error

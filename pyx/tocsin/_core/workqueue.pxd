@@ -13,7 +13,8 @@ sequentially consistent, so at least one sees the other: the worker finds the it
 nothing. If there is no sleeper to call, everybody is awake and will look before sleeping; then the keeper is
 armed (worker.pxd), who watches that this doesn't take too long.
 
-Sleeping, spinning, the keeper and the threads themselves are in worker.pxd.
+Sleeping, spinning, the keeper and the threads themselves are in worker.pxd; asking, waiting and freezing in
+control.pxd.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -21,12 +22,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from tocsin._core.atomic cimport (
     a32,
     a32_exchange_full,
-    a32_fetch_and_full,
-    a32_fetch_or_full,
     a32_load_relaxed,
     a32_load_seq_cst,
-    a64_fetch_or_full,
-    a64_load_seq_cst,
     aptr,
     aptr_cas_full,
     aptr_exchange_full,
@@ -38,8 +35,6 @@ from tocsin._core.thread cimport (
     EVERYONE,
     bell_destroy,
     bell_init,
-    bell_look,
-    bell_park,
     bell_ring,
     bell_t,
     lock_destroy,
@@ -59,8 +54,6 @@ from tocsin._core.work cimport (
     work_begin,
     work_claim,
     work_end,
-    work_flush_target,
-    work_is_flushed,
     work_kick,
     work_may_run,
 )
@@ -284,52 +277,3 @@ cdef inline void workqueue_delist(WorkQueue* wq, Worker* worker) noexcept nogil:
     while link[0] != worker:
         link = &link[0].following
     link[0] = worker.following
-
-
-# -- asking and waiting ----------------------------------------------------------------------------
-
-cdef inline Worker* workqueue_worker_here(WorkQueue* wq) noexcept nogil:
-    """The worker on whose thread the caller is inside an item of the queue, or NULL. Any thread."""
-    cdef uint64_t thread = thread_self()
-    cdef Worker* worker
-    lock_take(&wq.lock)
-    worker = wq.workers
-    while worker != NULL and not (worker.thread == thread and worker.current != NULL):
-        worker = worker.following
-    lock_drop(&wq.lock)
-    return worker
-
-
-cdef inline bint workqueue_await_flush(
-    WorkQueue* wq, Work* work, uint32_t target, int64_t timeout
-) noexcept nogil:
-    """Sleep once, at most `timeout` ns, until work_is_flushed(). True if it is. Not on the item's worker."""
-    cdef uint32_t seen = bell_look(&wq.settled)
-    if work_is_flushed(a64_fetch_or_full(&work.state, WORK_WAITED), target):
-        return True
-    bell_park(&wq.settled, seen, timeout)
-    return work_is_flushed(a64_load_seq_cst(&work.state), target)
-
-
-cdef inline bint workqueue_await_clear(
-    WorkQueue* wq, Work* work, uint64_t bits, int64_t timeout
-) noexcept nogil:
-    """Sleep once, at most `timeout` ns, until none of the state bits is set. True if none is."""
-    cdef uint32_t seen = bell_look(&wq.settled)
-    if a64_fetch_or_full(&work.state, WORK_WAITED) & bits == 0:
-        return True
-    bell_park(&wq.settled, seen, timeout)
-    return a64_load_seq_cst(&work.state) & bits == 0
-
-
-cdef inline void workqueue_freeze(WorkQueue* wq) noexcept nogil:
-    """Begin no run until workqueue_thaw(); runs in progress look at `halted` before each call. Any thread."""
-    a32_fetch_or_full(&wq.halted, HALT_FROZEN)
-
-
-cdef inline void workqueue_thaw(WorkQueue* wq) noexcept nogil:
-    """Take workqueue_freeze() back. Any thread."""
-    lock_take(&wq.lock)      # a worker on its way to sleep has announced itself, or will see the change
-    a32_fetch_and_full(&wq.halted, ~<uint32_t> HALT_FROZEN)
-    lock_drop(&wq.lock)
-    bell_ring(&wq.bell, EVERYONE)

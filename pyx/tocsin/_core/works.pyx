@@ -9,43 +9,20 @@ The block with an item's node is freed with the item, or, if a list still holds 
 Any thread. Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a32_load_relaxed, a64_load_seq_cst
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
+from tocsin._core.control cimport workqueue_freeze, workqueue_thaw, workqueue_worker_here
 from tocsin._core.memory cimport memory_alloc, memory_free
-from tocsin._core.timer cimport (
-    cancel_work,
-    expedite_work,
-    modify_delayed_work,
-    queue_delayed_work,
-)
-from tocsin._core.pool cimport Pool, PyWork, pool_new, pool_release
-from tocsin._core.times cimport deadline_of, delay_of, slice_until
-from tocsin._core.work cimport (
-    WORK_LINKED,
-    WORK_PENDING,
-    WORK_RUNNING,
-    WORK_TIMED,
-    Work,
-    work_disable,
-    work_enable,
-    work_flush_target,
-    work_init,
-)
-from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
-from tocsin._core.workqueue cimport (
-    QUEUED_NOT,
-    Worker,
-    WorkQueue,
-    queue_work,
-    workqueue_await_clear,
-    workqueue_await_flush,
-    workqueue_freeze,
-    workqueue_thaw,
-    workqueue_worker_here,
-)
+from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
+from tocsin._core.pool cimport Pool, PyWork, pool_await_clear, pool_await_flush, pool_end, pool_new
+from tocsin._core.pool cimport pool_release
+from tocsin._core.times cimport deadline_of, delay_of
+from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work, work_disable
+from tocsin._core.work cimport work_enable, work_flush_target, work_init
+from tocsin._core.worker cimport workqueue_start, workqueue_stop
+from tocsin._core.workqueue cimport QUEUED_NOT, Worker, WorkQueue, queue_work
 
 from tocsin.errors import ClosedError
 
@@ -127,7 +104,7 @@ cdef class WorkCore:
         cdef uint64_t state = self.state()
         if state & (WORK_PENDING | WORK_RUNNING) == 0:
             return False
-        if not self.queue.await_flush(self, work_flush_target(state), deadline_of(timeout)):
+        if not pool_await_flush(self.queue.pool, &self.block.work, work_flush_target(state), deadline_of(timeout)):
             raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
         return True
 
@@ -147,7 +124,7 @@ cdef class WorkCore:
             raise RuntimeError(f"{self!r} is being cancelled 65,535 times already")
         try:
             cancelled = cancel_work(self.block.wq, &self.block.work)
-            if not self.queue.await_clear(self, WORK_RUNNING, deadline_of(timeout)):
+            if not pool_await_clear(self.queue.pool, &self.block.work, WORK_RUNNING, deadline_of(timeout)):
                 raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
             return cancelled
         finally:
@@ -280,17 +257,7 @@ cdef class WorkQueueCore:
         self.thaw()
         self.drain(timeout)
         self.is_closed = True
-        workqueue_stop(&self.pool.wq)
-        deadline = deadline_of(timeout)
-        cdef bint ended = False
-        cdef int64_t slice
-        while not ended:
-            slice = slice_until(deadline)
-            with nogil:
-                ended = workqueue_await_end(&self.pool.wq, slice)
-            PyErr_CheckSignals()
-            if slice == 0:
-                break
+        pool_end(self.pool, deadline_of(timeout))
 
     # -- waiting --------------------------------------------------------------------------------------
 
@@ -308,7 +275,7 @@ cdef class WorkQueueCore:
             if (<WorkCore> work).state() & (WORK_PENDING | WORK_RUNNING) and self.is_due(work)
         ]
         for work, target in owed:
-            if not self.await_flush(work, target, deadline):
+            if not pool_await_flush(self.pool, &(<WorkCore> work).block.work, target, deadline):
                 raise TimeoutError(f"{work!r} did not finish in time")
         return len(owed)
 
@@ -322,23 +289,3 @@ cdef class WorkQueueCore:
         if work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1:
             raise RuntimeError(f"{what} inside a function of {self!r} would wait for itself")
         return 0
-
-    cdef bint await_flush(self, WorkCore work, uint32_t target, int64_t deadline) except -1:
-        cdef bint done = False
-        cdef int64_t slice = 1
-        while not done and slice != 0:
-            slice = slice_until(deadline)
-            with nogil:
-                done = workqueue_await_flush(&self.pool.wq, &work.block.work, target, slice)
-            PyErr_CheckSignals()
-        return done
-
-    cdef bint await_clear(self, WorkCore work, uint64_t bits, int64_t deadline) except -1:
-        cdef bint done = False
-        cdef int64_t slice = 1
-        while not done and slice != 0:
-            slice = slice_until(deadline)
-            with nogil:
-                done = workqueue_await_clear(&self.pool.wq, &work.block.work, bits, slice)
-            PyErr_CheckSignals()
-        return done

@@ -4,6 +4,8 @@ from tocsin._core.ties import SubscriptionCore
 from tocsin._core.notify import NotifyCore
 
 class PipelineCore(NotifyCore):
+    @property
+    def lingering(self) -> list[Any]: ...
     def _start(
         self,
         native: int,

@@ -124,19 +124,13 @@ class Layout(ABC):
                 if size < need:
                     raise PayloadError(f"{size} bytes; its count of {count} needs {need}")
             elif (size - rule.fixed_size) % rule.item_size:
-                raise PayloadError(
-                    f"{size} bytes; it must have {rule.fixed_size} + n * {rule.item_size}"
-                )
+                raise PayloadError(f"{size} bytes; it must have {rule.fixed_size} + n * {rule.item_size}")
         elif rule.sizes:
             if size not in rule.sizes:
-                raise PayloadError(
-                    f"{size} bytes; it must have {' or '.join(map(str, rule.sizes))}"
-                )
+                raise PayloadError(f"{size} bytes; it must have {' or '.join(map(str, rule.sizes))}")
         elif size < rule.min_size or (rule.max_size and size > rule.max_size):
             limit = (
-                str(rule.min_size)
-                if rule.min_size == rule.max_size
-                else f"{rule.min_size}..{rule.max_size}"
+                str(rule.min_size) if rule.min_size == rule.max_size else f"{rule.min_size}..{rule.max_size}"
             )
             raise PayloadError(f"{size} bytes; it must have {limit}")
 
@@ -171,9 +165,7 @@ class RawLayout(Layout):
         try:
             payload = bytes(memoryview(args[0]))
         except TypeError:
-            raise PayloadError(
-                f"{show(args[0])} is not bytes-like, and the event has no fields"
-            ) from None
+            raise PayloadError(f"{show(args[0])} is not bytes-like, and the event has no fields") from None
         self.check_size(payload)
         return payload
 
@@ -219,9 +211,7 @@ def arrange(
         elif isinstance(args[0], Mapping):
             values, kwargs = (), dict(args[0])
     if len(values) > len(names):
-        raise PayloadError(
-            f"{len(values)} values; there are {len(names)} fields: {', '.join(names)}"
-        )
+        raise PayloadError(f"{len(values)} values; there are {len(names)} fields: {', '.join(names)}")
     if not kwargs and len(values) == len(names):
         return values
     given = dict(zip(names, values, strict=False))
@@ -229,13 +219,9 @@ def arrange(
         if name not in names:
             raise PayloadError(f"there is no field {show(name)}; the fields are {', '.join(names)}")
         if name in given:
-            raise PayloadError(
-                f"field {name} is given twice: {show(given[name])} and {show(value)}"
-            )
+            raise PayloadError(f"field {name} is given twice: {show(given[name])} and {show(value)}")
         given[name] = value
-    end = max(
-        (n for n, name in enumerate(names, 1) if name in given or name not in defaults), default=0
-    )
+    end = max((n for n, name in enumerate(names, 1) if name in given or name not in defaults), default=0)
     for name in names[:end]:
         if name not in given:
             if name not in defaults:
@@ -255,14 +241,10 @@ def locate(role: str, name: Any, fields: Sequence[Field]) -> tuple[int, int]:
     for field in fields:
         if field.name == name:
             if field.text not in INTEGERS:
-                raise ValueError(
-                    f"{role} field {name} is {field.text}; it must be u1..u8 or i1..i8"
-                )
+                raise ValueError(f"{role} field {name} is {field.text}; it must be u1..u8 or i1..i8")
             return field.offset, int(field.text[1])
     names = ", ".join(field.name for field in fields) or "none"
-    raise ValueError(
-        f"{role} field {name!r} is not among the fields that every payload has: {names}"
-    )
+    raise ValueError(f"{role} field {name!r} is not among the fields that every payload has: {names}")
 
 
 def import_numpy() -> Any:

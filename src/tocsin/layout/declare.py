@@ -62,15 +62,11 @@ def from_mapping(fields: Mapping[str, Any]) -> Declared:
         default: list[Any] = []
         if isinstance(text, tuple):
             if len(text) != 2:
-                raise TypeError(
-                    f"field {name}: {text!r} is not a pair of a type string and a default"
-                )
+                raise TypeError(f"field {name}: {text!r} is not a pair of a type string and a default")
             text, *default = text
         if isinstance(text, list):
             if len(text) != 1:
-                raise TypeError(
-                    f"field {name}: {text!r} is not a list of one type string or mapping"
-                )
+                raise TypeError(f"field {name}: {text!r} is not a list of one type string or mapping")
             item = text[0]
             repeated = from_mapping(item) if isinstance(item, Mapping) else parse(name, item)
             columns.append((name, [repeated], default))
@@ -88,9 +84,7 @@ def from_named_tuple(cls: type[Any]) -> Declared:
     try:
         hints = get_type_hints(cls, include_extras=True)
     except NameError as error:
-        raise TypeError(
-            f"{cls.__name__}: {error}; its annotations must be names of its module"
-        ) from error
+        raise TypeError(f"{cls.__name__}: {error}; its annotations must be names of its module") from error
     columns: list[tuple[str, Any, list[Any]]] = []
     for name in cls._fields:
         default = [cls._field_defaults[name]] if name in cls._field_defaults else []
@@ -110,14 +104,10 @@ def from_named_tuple(cls: type[Any]) -> Declared:
         )
         if len(texts) != 1:
             shown = getattr(hint, "__name__", hint)
-            raise TypeError(
-                f"field {name}: {shown} has no layout; annotate it with tocsin.types, such as u4"
-            )
+            raise TypeError(f"field {name}: {shown} has no layout; annotate it with tocsin.types, such as u4")
         format = parse(name, texts[0])
         if default and not repeats:
-            Row((name,), (format,)).pack(
-                (default[0],)
-            )  # a default that does not fit is refused now
+            Row((name,), (format,)).pack((default[0],))  # a default that does not fit is refused now
         columns.append((name, [format] if repeats else format, default))
     return gather(columns, cls)
 
@@ -129,13 +119,9 @@ def gather(columns: list[tuple[str, Any, list[Any]]], cls: type[Any] | None) -> 
     if columns and isinstance(columns[-1][1], list):
         repeated, (item,), default = columns.pop()
         if default not in ([], [()]):
-            raise ValueError(
-                f"field {repeated}: a repeated field has no default but (), not {default[0]!r}"
-            )
+            raise ValueError(f"field {repeated}: a repeated field has no default but (), not {default[0]!r}")
         if isinstance(item, Declared) and (item.repeated or (item.defaults and item.cls is None)):
-            raise ValueError(
-                f"field {repeated}: the fields of an item are always there and do not repeat"
-            )
+            raise ValueError(f"field {repeated}: the fields of an item are always there and do not repeat")
     defaults: dict[str, Any] = {}
     for name, format, default in columns:
         if isinstance(format, list):
@@ -143,13 +129,9 @@ def gather(columns: list[tuple[str, Any, list[Any]]], cls: type[Any] | None) -> 
         if default:
             defaults[name] = default[0]
         elif defaults:
-            raise ValueError(
-                f"field {name} follows one that can be absent, so it needs a default too"
-            )
+            raise ValueError(f"field {name} follows one that can be absent, so it needs a default too")
     if defaults and repeated:
-        raise ValueError(
-            f"field {next(iter(defaults))} can be absent, so {repeated} can't repeat after it"
-        )
+        raise ValueError(f"field {next(iter(defaults))} can be absent, so {repeated} can't repeat after it")
     names, formats = (
         tuple(name for name, _, _ in columns),
         tuple(format for _, format, _ in columns),
@@ -161,9 +143,7 @@ def fields_of(declared: Declared) -> dict[str, Any]:
     """Return the declaration as a mapping that from_mapping reads."""
     fields: dict[str, Any] = {}
     for name, format in zip(declared.names, declared.formats, strict=True):
-        fields[name] = (
-            (format.text, declared.defaults[name]) if name in declared.defaults else format.text
-        )
+        fields[name] = (format.text, declared.defaults[name]) if name in declared.defaults else format.text
     if declared.repeated is not None:
         item: Any = declared.item
         inner = fields_of(item._replace(defaults={})) if isinstance(item, Declared) else item.text

@@ -73,9 +73,7 @@ class ForeignLayout(Layout):
         if max_size is not None and max_size != size:
             raise ValueError(f"max_size {max_size}: {typename} has {size} bytes")
         if not 0 < size <= MAX_PAYLOAD:
-            raise ValueError(
-                f"{typename} has {size} bytes; a payload of this kind has 1..{MAX_PAYLOAD}"
-            )
+            raise ValueError(f"{typename} has {size} bytes; a payload of this kind has 1..{MAX_PAYLOAD}")
         offset, width = (0, 0) if source is None else locate("source", source, places)
         self.typename, self.places = typename, places
         self.names = tuple(place.name for place in places)
@@ -88,9 +86,7 @@ class ForeignLayout(Layout):
 
     def describe(self) -> str:
         """Return the report's type and fields for a repr."""
-        return (
-            f"{self.typename}({', '.join(f'{place.name}: {place.text}' for place in self.places)})"
-        )
+        return f"{self.typename}({', '.join(f'{place.name}: {place.text}' for place in self.places)})"
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -182,9 +178,7 @@ def fill(target: Any, prefix: str, values: Mapping[str, Any]) -> None:
     kinds = {name: (kind, bits[0] if bits else None) for name, kind, *bits in members(type(target))}
     for name, value in values.items():
         if name not in kinds:
-            raise PayloadError(
-                f"there is no field {show(prefix + str(name))}; there are {', '.join(kinds)}"
-            )
+            raise PayloadError(f"there is no field {show(prefix + str(name))}; there are {', '.join(kinds)}")
         if value is not ABSENT:
             put(target, name, prefix + name, *kinds[name], value)
 
@@ -249,9 +243,7 @@ class DtypeLayout(ForeignLayout):
         if len(args) == 1 and not kwargs and getattr(args[0], "dtype", None) == self.given:
             report = args[0]
             if report.size != 1:
-                raise PayloadError(
-                    f"{report.size} records; pack() takes one, notify_many() takes an array"
-                )
+                raise PayloadError(f"{report.size} records; pack() takes one, notify_many() takes an array")
             return bytes(report.tobytes())
         numpy = import_numpy()
         report = numpy.zeros((), self.given)

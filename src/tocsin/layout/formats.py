@@ -75,9 +75,7 @@ class Format(NamedTuple):
         """Return struct's values; PayloadError where struct would cut in silence."""
         if self.length:
             if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):
-                raise PayloadError(
-                    f"{name}={show(value)} is not a sequence of {self.length} ({self.text})"
-                )
+                raise PayloadError(f"{name}={show(value)} is not a sequence of {self.length} ({self.text})")
             if len(value) != self.length:
                 raise PayloadError(f"{name} has {len(value)} values; {self.text} has {self.length}")
             values = tuple(value)
@@ -92,11 +90,7 @@ class Format(NamedTuple):
         """Raise the PayloadError that names field, value and limit, unless the element fits."""
         if self.base in INTEGERS:
             bits = 8 * self.width
-            low, high = (
-                (0, (1 << bits) - 1)
-                if self.base[0] == "u"
-                else (-1 << bits - 1, (1 << bits - 1) - 1)
-            )
+            low, high = (0, (1 << bits) - 1) if self.base[0] == "u" else (-1 << bits - 1, (1 << bits - 1) - 1)
             try:
                 fits = low <= index(value) <= high
             except TypeError:
@@ -132,9 +126,7 @@ def parse(name: str, text: Any) -> Format:
     if match is None:
         raise ValueError(f"field {name}: {text!r} is not one of {', '.join(CODES)}, S<n>, or '3f4'")
     if {match["order"], match["order2"]} & {">", "="}:
-        raise ValueError(
-            f"field {name}: {text!r}: payloads are little-endian; leave the byte order out"
-        )
+        raise ValueError(f"field {name}: {text!r}: payloads are little-endian; leave the byte order out")
     count = match["count"] or match["shape"]
     if count is not None and int(count) == 0:
         raise ValueError(f"field {name}: {text!r} has no element")
@@ -145,9 +137,7 @@ def parse(name: str, text: Any) -> Format:
     else:
         base = WORDS.get(match["word"], match["word"])
         if base not in CODES:
-            raise ValueError(
-                f"field {name}: {text!r} is not one of {', '.join(CODES)}, S<n>, or '3f4'"
-            )
+            raise ValueError(f"field {name}: {text!r} is not one of {', '.join(CODES)}, S<n>, or '3f4'")
         width = int(base[1])
     return Format(base, width, int(count or 0))
 
@@ -156,7 +146,5 @@ def show(value: Any) -> str:
     """Return a short repr of a value that somebody else made; it never raises."""
     try:
         return reprlib.repr(value)
-    except (
-        Exception
-    ):  # the repr of a foreign object, or of an int with too many digits, may raise anything
+    except Exception:  # the repr of a foreign object, or of an int with too many digits, may raise anything
         return f"<{type(value).__name__}>"

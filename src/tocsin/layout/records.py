@@ -49,26 +49,17 @@ class RecordLayout(Layout):
 
         # One row for each number of fields that may be present; the values of the absent ones.
         present = len(declared.names) - len(declared.defaults)
-        shorter = [
-            Row(self.row.names[:n], self.row.formats[:n])
-            for n in range(present, len(declared.names))
-        ]
+        shorter = [Row(self.row.names[:n], self.row.formats[:n]) for n in range(present, len(declared.names))]
         tail = tuple(declared.defaults.values())
         self.rows = {len(row.names): row for row in [*shorter, self.row]}
-        self.sizes = {
-            row.size: (row, tail[len(row.names) - present :]) for row in self.rows.values()
-        }
+        self.sizes = {row.size: (row, tail[len(row.names) - present :]) for row in self.rows.values()}
         self.rule = self.make_rule(shorter[0] if shorter else self.row, source, count, max_size)
         # The types whose instances struct can take as they are.
         self.direct = (self.cls, tuple) if self.row.simple and not self.defaults else ()
         self.mask = self.rule.count_mask
-        self.counter = (
-            self.names.index(count if isinstance(count, str) else count[0]) if self.mask else -1
-        )
+        self.counter = self.names.index(count if isinstance(count, str) else count[0]) if self.mask else -1
 
-    def make_rule(
-        self, always: Row, source: str | None, count: Any, max_size: int | None
-    ) -> PayloadRule:
+    def make_rule(self, always: Row, source: str | None, count: Any, max_size: int | None) -> PayloadRule:
         """Return the rule; TypeError or ValueError if the declaration contradicts itself."""
         source_at = (0, 0) if source is None else locate("source", source, always.fields())
         size, item_size, count_at, mask = self.row.size, 0, (0, 0), 0
@@ -82,12 +73,8 @@ class RecordLayout(Layout):
             sizes = tuple(self.sizes) if len(self.sizes) > 1 or not size else ()
             return PayloadRule(always.size, size, size, 0, *count_at, 0, *source_at, sizes)
         item_size = self.items.row.size
-        if max_size is not None and not size + item_size <= checked(
-            "max_size", max_size, MAX_PAYLOAD
-        ):
-            raise ValueError(
-                f"max_size {max_size}: the fields and one item have {size + item_size} bytes"
-            )
+        if max_size is not None and not size + item_size <= checked("max_size", max_size, MAX_PAYLOAD):
+            raise ValueError(f"max_size {max_size}: the fields and one item have {size + item_size} bytes")
         if count is not None:
             if not isinstance(count, str) and not (isinstance(count, tuple) and len(count) == 2):
                 raise TypeError(
@@ -98,9 +85,7 @@ class RecordLayout(Layout):
             limit = (1 << 8 * count_at[1]) - 1
             mask = limit if given is None else checked("the mask of count", given, limit)
             if not mask or mask & mask + 1:
-                raise ValueError(
-                    f"the mask of count is {mask:#x}; it must be the low bits, such as 0x3ff"
-                )
+                raise ValueError(f"the mask of count is {mask:#x}; it must be the low bits, such as 0x3ff")
         return PayloadRule(size, max_size or 0, size, item_size, *count_at, mask, *source_at)
 
     @property
@@ -203,7 +188,5 @@ def text_of(fields: dict[str, Any]) -> str:
     for name, text in fields.items():
         if isinstance(text, list):
             text = f"[{text_of(text[0]) if isinstance(text[0], dict) else text[0]}]"
-        parts.append(
-            f"{name}: {text[0]} = {text[1]!r}" if isinstance(text, tuple) else f"{name}: {text}"
-        )
+        parts.append(f"{name}: {text[0]} = {text[1]!r}" if isinstance(text, tuple) else f"{name}: {text}")
     return ", ".join(parts)

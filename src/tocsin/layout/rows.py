@@ -27,9 +27,7 @@ class Row:
         self.names, self.formats = names, formats
         self.size = sum(format.size for format in formats)
         if self.size > MAX_PAYLOAD:
-            raise ValueError(
-                f"the fields have {self.size} bytes; a payload has at most {MAX_PAYLOAD}"
-            )
+            raise ValueError(f"the fields have {self.size} bytes; a payload has at most {MAX_PAYLOAD}")
         self.simple = all(format.simple for format in formats)
         self.struct = struct.Struct("<" + "".join(format.code for format in formats))
 
@@ -73,8 +71,7 @@ class Row:
         """Return the row's NumPy dtype, without padding."""
         rows = zip(self.names, self.formats, strict=True)
         parts = [
-            (name, f"<{format.base}", (format.length,) if format.length else ())
-            for name, format in rows
+            (name, f"<{format.base}", (format.length,) if format.length else ()) for name, format in rows
         ]
         dtype: numpy.dtype[Any] = import_numpy().dtype(parts)
         return dtype
@@ -95,9 +92,7 @@ class Items:
         """Return the items in a chunk of whole items."""
         row, make = self.row, self.make
         if make is None and row.simple:
-            flat: tuple[Any, ...] = struct.unpack(
-                f"<{len(chunk) // row.size}{row.formats[0].code}", chunk
-            )
+            flat: tuple[Any, ...] = struct.unpack(f"<{len(chunk) // row.size}{row.formats[0].code}", chunk)
             return flat
         rows: Iterable[tuple[Any, ...]] = row.struct.iter_unpack(chunk)
         if not row.simple:
@@ -109,20 +104,14 @@ class Items:
         if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
             raise PayloadError(f"{self.name}={show(items)} is not a sequence of items")
         row = self.row
-        rows = (
-            [(item,) for item in items]
-            if self.make is None
-            else [*map(self.arranged, count(), items)]
-        )
+        rows = [(item,) for item in items] if self.make is None else [*map(self.arranged, count(), items)]
         if row.simple:
             try:
                 return b"".join([row.struct.pack(*values) for values in rows])
             except (struct.error, OverflowError):
                 pass  # once more, slowly: that finds the item and the field
         dot = "." if self.make else ""
-        return b"".join(
-            [row.pack(values, f"{self.name}[{n}]{dot}") for n, values in enumerate(rows)]
-        )
+        return b"".join([row.pack(values, f"{self.name}[{n}]{dot}") for n, values in enumerate(rows)])
 
     def arranged(self, n: int, item: Any) -> tuple[Any, ...]:
         """Return the values of the n-th item in the row's order."""

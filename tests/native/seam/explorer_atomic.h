@@ -26,46 +26,46 @@ typedef struct {
     unsigned char bytes[1];
 } shared_bytes;
 
-#define SEAM_LOAD(type, value, order)                          \
-    static inline value type##_load_##order(const type *p) {   \
-        seam_step(p);                                          \
-        return p->word;                                        \
+#define SEAM_LOAD(type, value, order)                                                                        \
+    static inline value type##_load_##order(const type *p) {                                                 \
+        seam_step(p);                                                                                        \
+        return p->word;                                                                                      \
     }
-#define SEAM_STORE(type, value, order)                             \
-    static inline void type##_store_##order(type *p, value v) {    \
-        seam_step(p);                                              \
-        p->word = v;                                               \
+#define SEAM_STORE(type, value, order)                                                                       \
+    static inline void type##_store_##order(type *p, value v) {                                              \
+        seam_step(p);                                                                                        \
+        p->word = v;                                                                                         \
     }
-#define SEAM_CHANGE(type, value, name, result)                 \
-    static inline value type##_##name(type *p, value v) {      \
-        seam_step(p);                                          \
-        value before = p->word;                                \
-        p->word = result;                                      \
-        return before;                                         \
+#define SEAM_CHANGE(type, value, name, result)                                                               \
+    static inline value type##_##name(type *p, value v) {                                                    \
+        seam_step(p);                                                                                        \
+        value before = p->word;                                                                              \
+        p->word = result;                                                                                    \
+        return before;                                                                                       \
     }
-#define SEAM_CAS(type, value)                                              \
-    static inline int type##_cas_full(type *p, value *seen, value v) {     \
-        seam_step(p);                                                      \
-        if (p->word == *seen) {                                            \
-            p->word = v;                                                   \
-            return 1;                                                      \
-        }                                                                  \
-        *seen = p->word;                                                   \
-        return 0;                                                          \
+#define SEAM_CAS(type, value)                                                                                \
+    static inline int type##_cas_full(type *p, value *seen, value v) {                                       \
+        seam_step(p);                                                                                        \
+        if (p->word == *seen) {                                                                              \
+            p->word = v;                                                                                     \
+            return 1;                                                                                        \
+        }                                                                                                    \
+        *seen = p->word;                                                                                     \
+        return 0;                                                                                            \
     }
 
-#define SEAM_WORD(type, value)          \
-    SEAM_LOAD(type, value, relaxed)     \
-    SEAM_LOAD(type, value, acquire)     \
-    SEAM_LOAD(type, value, seq_cst)     \
-    SEAM_STORE(type, value, relaxed)    \
-    SEAM_STORE(type, value, release)    \
+#define SEAM_WORD(type, value)                                                                               \
+    SEAM_LOAD(type, value, relaxed)                                                                          \
+    SEAM_LOAD(type, value, acquire)                                                                          \
+    SEAM_LOAD(type, value, seq_cst)                                                                          \
+    SEAM_STORE(type, value, relaxed)                                                                         \
+    SEAM_STORE(type, value, release)                                                                         \
     SEAM_CHANGE(type, value, exchange_full, v)
 
-#define SEAM_NUMBER(type, value)                        \
-    SEAM_WORD(type, value)                              \
-    SEAM_CHANGE(type, value, fetch_add_full, before + v) \
-    SEAM_CHANGE(type, value, fetch_or_full, before | v)  \
+#define SEAM_NUMBER(type, value)                                                                             \
+    SEAM_WORD(type, value)                                                                                   \
+    SEAM_CHANGE(type, value, fetch_add_full, before + v)                                                     \
+    SEAM_CHANGE(type, value, fetch_or_full, before | v)                                                      \
     SEAM_CHANGE(type, value, fetch_and_full, before &v)
 
 SEAM_NUMBER(a32, uint32_t)

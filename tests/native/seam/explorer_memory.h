@@ -1,4 +1,5 @@
-/* Memory for a build with -DTOCSIN_EXPLORE: zeroed blocks whose number is known, to find what is left over. */
+/* Memory for a build with -DTOCSIN_EXPLORE: zeroed blocks whose number is known, to find what is left over.
+ */
 #ifndef EXPLORER_MEMORY_H
 #define EXPLORER_MEMORY_H
 

@@ -34,7 +34,7 @@ typedef struct {
 } task_t;
 
 static task_t tasks[MAX_TASKS];
-static task_t *current;    /* the coroutine that runs, or NULL: the program */
+static task_t *current;     /* the coroutine that runs, or NULL: the program */
 static ucontext_t *resumer; /* who goes on when `current` parks */
 
 static long steps; /* since machine_reset() */

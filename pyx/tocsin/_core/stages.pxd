@@ -1,0 +1,202 @@
+"""The two stages of a queue: their runs.
+
+A run looks (what may I read by now?), walks (dispatch.pxd, one event after the other), publishes how far it
+came, and looks again, until nothing is there or its budget is spent: then it requeues itself at the tail, so
+that a flood in one protocol leaves the others their turn. A look reads the counter first and every chain
+after it. Who owns the end of the queue, and how the stages hand it over, stands in equeue.pxd.
+
+The native stage runs without the GIL. The Python stage takes it before its first call in a run and keeps it
+until the end of the run. The space of a look with batches is freed after these were called.
+
+Frozen, a stage begins no event any more and requeues itself; stopped, it leaves the rest where it is.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from tocsin._core.atomic cimport (
+    a32_load_acquire,
+    a32_load_relaxed,
+    a32_store_release,
+    a64_load_acquire,
+    a64_load_relaxed,
+    a64_store_relaxed,
+    a64_store_release,
+    aptr_load_acquire,
+    cpu_pause,
+)
+from tocsin._core.budget cimport Budget, budget_begin
+from tocsin._core.dispatch cimport stage_settle, stage_walk
+from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
+from tocsin._core.kfifo cimport fifo_publish_out
+from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.work cimport Work, work_claim
+from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
+
+
+cdef enum:
+    PAUSES = 64               # of a rest after a look that found something: one or two microseconds
+
+
+# -- the native stage ------------------------------------------------------------------------------
+
+cdef inline uint64_t native_look(Stage* stage) noexcept nogil:
+    """How far the native stage may read; settles who owns the end of the queue. Its worker."""
+    cdef EventsQueue* q = stage.queue
+    cdef uint64_t in_ = a64_load_acquire(&q.ring.fifo.in_)                  # [bytes-ready]
+    cdef uint64_t out = a64_load_acquire(&q.ring.fifo.out)                  # [space-freed]
+    if in_ - out > a64_load_relaxed(&q.high_water):
+        a64_store_relaxed(&q.high_water, in_ - out)
+    if a32_load_relaxed(&q.python_owns):
+        if out == stage.position and not a32_load_acquire(&q.python_present):   # [python-present]
+            ledger_settle(&stage.ledger, stage.position, 0, 0, 0)
+            a32_store_release(&q.python_owns, 0)                            # [end-owned]
+    elif a32_load_acquire(&q.python_present):                               # [python-present]
+        # The Python stage has nothing before it: all that is its own may be set here.
+        q.python.lost_total = stage.lost_total
+        ledger_settle(&q.python.ledger, stage.position, 0, 0, 0)
+        a32_store_release(&q.python_owns, 1)                                # [end-owned]
+        a64_store_release(&q.passed, stage.position)                        # [native-passed]
+    return in_
+
+
+cdef inline bint native_run(Stage* stage) noexcept nogil:
+    """Pass events until there are none. False if some are left for another run. Its worker."""
+    cdef EventsQueue* q = stage.queue
+    cdef Budget budget
+    cdef uint64_t limit
+    cdef uint64_t started = stage.position
+    cdef bint may_go_on = True
+    cdef bint rested = False
+    cdef bint is_last
+    budget_begin(&budget)
+    stage_turn(stage, 1)
+    while may_go_on:
+        limit = native_look(stage)
+        if limit == stage.position:
+            # Where something came more may be coming; and a look too many steals the writer's cache line.
+            if rested or stage.is_inline or stage.position == started:
+                break
+            rested = True
+            native_rest()
+            continue
+        rested = False
+        started = stage.position
+        while may_go_on and stage.position != limit:
+            is_last = not a32_load_relaxed(&q.python_owns)
+            may_go_on = stage_walk(stage, limit, &budget, is_last)
+            if is_last:
+                fifo_publish_out(&q.ring.fifo, stage.position)
+            else:
+                a64_store_release(&q.passed, stage.position)                # [native-passed]
+                if not stage.is_inline:
+                    queue_work(q.python.wq, &q.python.work)
+            stage_turn(stage, 2)
+    stage_turn(stage, 1)
+    return may_go_on or native_look(stage) == stage.position
+
+
+cdef inline void native_rest() noexcept nogil:
+    """Wait about a microsecond. Any thread."""
+    cdef int i
+    for i in range(PAUSES):
+        cpu_pause()
+
+
+cdef inline void native_stage(Work* work) noexcept nogil:
+    """The work function of the native stage. Native workers."""
+    cdef Stage* stage = <Stage*> work
+    cdef uint64_t before = stage.position
+    cdef bint is_done = native_run(stage)
+    stage_count_activation(stage, stage.position == before)
+    if not is_done:
+        queue_work(stage.wq, &stage.work)
+
+
+cdef inline void stage_count_activation(Stage* stage, bint empty) noexcept nogil:
+    """Count a run; one that found nothing is the harmless price of never losing a kick. Its worker."""
+    a64_store_relaxed(&stage.activations, a64_load_relaxed(&stage.activations) + 1)
+    if empty:
+        a64_store_relaxed(&stage.empty_activations, a64_load_relaxed(&stage.empty_activations) + 1)
+
+
+# -- the Python stage ------------------------------------------------------------------------------
+
+cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
+    """How far the Python stage may read; its position is set if it may go on. Its worker."""
+    cdef EventsQueue* q = stage.queue
+    cdef Stage* native = &q.native
+    cdef uint64_t passed
+    if aptr_load_acquire(&q.first) == stage:                                # [first-stage]
+        if work_claim(&native.work):
+            native.is_inline = True
+            if not native_run(native):
+                # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
+                # and then nobody would owe the rest a run.
+                queue_work(native.wq, &native.work)
+            native.is_inline = False
+            workqueue_finish(native.wq, &native.work)
+        else:
+            queue_work(native.wq, &native.work)      # who has it may have looked before our event came
+    elif a64_load_acquire(&q.ring.fifo.in_) != a64_load_relaxed(&q.passed):  # [bytes-ready]
+        queue_work(native.wq, &native.work)          # a writer who read an old `first` kicked only us
+    passed = a64_load_acquire(&q.passed)                                    # [native-passed]
+    if not stage.has_batches:
+        stage.position = a64_load_relaxed(&q.ring.fifo.out)
+    return passed if <int64_t> (passed - stage.position) > 0 else stage.position
+
+
+cdef inline bint python_end_look(Stage* stage) noexcept nogil:
+    """Call the batches of the look, settle, and free its space. False if they may not be called now."""
+    cdef uint64_t called
+    if stage.has_batches:
+        if a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED:
+            stage_settle(stage, stage.n_collected)
+        elif a32_load_relaxed(&stage.wq.halted):
+            return False
+        else:
+            if not stage.entered:
+                if not stage.enter(stage):
+                    return False
+                stage.entered = True
+            called = stage.call_batches(stage)
+            stage.n_unclaimed += stage.n_collected - called
+            stage.n_collected = called
+            stage_settle(stage, 0)
+        stage.has_batches = False
+    fifo_publish_out(&stage.queue.ring.fifo, stage.position)
+    stage_turn(stage, 2)
+    return True
+
+
+cdef inline void python_stage(Work* work) noexcept nogil:
+    """The work function of the Python stage. Python workers."""
+    cdef Stage* stage = <Stage*> work
+    cdef Budget budget
+    cdef uint64_t limit
+    cdef bint is_empty = True
+    cdef bint may_go_on = True
+    budget_begin(&budget)
+    stage_turn(stage, 1)
+    if stage.has_batches:                            # kept from a run that was frozen
+        may_go_on = python_end_look(stage)
+    while may_go_on:
+        limit = python_look(stage)
+        if limit == stage.position:
+            break
+        is_empty = False
+        while may_go_on and stage.position != limit:
+            may_go_on = stage_walk(stage, limit, &budget, True)
+            if stage.has_batches:
+                stage_turn(stage, 2)
+            else:
+                fifo_publish_out(&stage.queue.ring.fifo, stage.position)
+                stage_turn(stage, 2)
+        if stage.has_batches and not python_end_look(stage):
+            may_go_on = False
+    if stage.entered:
+        stage.entered = False
+        stage.leave(stage)
+    stage_turn(stage, 1)
+    stage_count_activation(stage, is_empty)
+    if not may_go_on and not a32_load_relaxed(&stage.queue.abandoned):
+        queue_work(stage.wq, &stage.work)
