@@ -69,7 +69,7 @@ class Crew:
 
     def __init__(self, *works: Callable[[], object]) -> None:
         self.failures: list[BaseException] = []
-        self.threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
+        self.threads = [threading.Thread(target=self._run, args=(work,), daemon=True) for work in works]
         for thread in self.threads:
             thread.start()
 

@@ -207,7 +207,7 @@ class EventType(EventCode, Generic[R_co]):
     def source_of(self, payload: bytes) -> int:
         """Return the source that a payload (any bytes-like object) names, 0 without source field.
 
-        ALL if the number is not in 0..65534: such an event reaches ALL only. PayloadError as in
+        The unsigned number in the field: above 65534 the event reaches ALL only. PayloadError as in
         check_size.
         """
         self.check_size(payload)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tocsin import backend, exit
 from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
-from tocsin.key import checked
+from tocsin.key import Key, checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
 from tocsin.stats import PipelineStats, ProtocolStats
@@ -69,6 +69,7 @@ class Pipeline(Subscribers):
         self._lock = threading.RLock()
         self._protocols: dict[int, Protocol] = {}
         self._subscriptions: dict[Subscription, None] = {}
+        self._by_key: dict[Key, list[Subscription]] = {}
         self._exclusive: dict[int, Producer] = {}
         self._frozen = self._closed = self._stopped = self._delivered_all = False
         self._workers = workers

@@ -32,6 +32,7 @@ class Subscribers(backend.PipelineCore):
     _lock: Any  # a threading.RLock
     _protocols: dict[int, Protocol]
     _subscriptions: dict[Subscription, None]
+    _by_key: dict[Key, list[Subscription]]
 
     _closed: bool
 
@@ -127,7 +128,7 @@ class Subscribers(backend.PipelineCore):
             return decorate
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
-        if inspect.iscoroutinefunction(callback):
+        if is_asynchronous(callback) or is_asynchronous(type(callback).__call__):
             raise TypeError(
                 f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
             )
@@ -178,7 +179,17 @@ class Subscribers(backend.PipelineCore):
                 subscription._deactivate()
                 raise
             self._subscriptions[subscription] = None
+            for key in keys:
+                self._by_key.setdefault(key, []).append(subscription)
         return subscription
+
+    def _remove(self, subscription: Subscription) -> None:
+        """Take a subscription that is cancelled off the books. Under the lock."""
+        self._subscriptions.pop(subscription, None)
+        for key in subscription.keys:
+            self._by_key[key].remove(subscription)
+            if not self._by_key[key]:
+                del self._by_key[key]
 
     def _check_known(self, key: Key) -> None:
         protocol = self._protocols.get(key.protocol)
@@ -188,9 +199,7 @@ class Subscribers(backend.PipelineCore):
             raise UnknownEventError(f"{protocol!r} has no event {key.event}")
 
     def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
-        for other in self._subscriptions:
-            if key not in other.keys:
-                continue
+        for other in self._by_key.get(key, ()):
             same = other.target == (address, context) if address else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
@@ -212,6 +221,11 @@ class Subscribers(backend.PipelineCore):
     def subscriptions(self) -> tuple[Subscription, ...]:
         """The subscriptions that are not cancelled, oldest first."""
         return tuple(self._subscriptions)
+
+
+def is_asynchronous(function: Any) -> bool:
+    """Return whether calling the function gives something to await."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -74,7 +74,7 @@ class Subscription(SubscriptionCore):
             if self._state == "active":
                 self._state = "cancelled"
                 self._deactivate()
-                pipeline._subscriptions.pop(self, None)
+                pipeline._remove(self)
         idle = self._await_idle_in(pipeline, wait, timeout)
         pipeline._let_go(self, idle)
         return idle

@@ -9,6 +9,10 @@ import pytest
 import tocsin
 from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
 
+hangs = pytest.mark.xfail(
+    run=False, reason="known: flush() waits for ever for events that a close() has abandoned"
+)
+
 
 @pytest.fixture
 def pipeline(make_pipeline: Callable[..., Any]) -> Any:
@@ -196,6 +200,38 @@ def test_after_time_ran_out_closing_again_answers_false_at_once(
     crew.join()
     assert answers == [False, False]
     assert books_of(pipeline).abandoned == 2
+
+
+@hangs
+def test_a_flush_that_waits_ends_when_the_rest_is_abandoned(
+    pipeline: Any, make_hold: Callable[[], Hold]
+) -> None:
+    hold = make_hold()
+    pipeline.subscribe(MOTOR.tick, hold)
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+    hold.await_entry()
+    answers: list[bool] = []
+    crew = Crew(lambda: answers.append(pipeline.flush()))
+    assert pipeline.close(0.02) is False
+    crew.join()
+    assert answers == [False]
+
+
+@hangs
+def test_a_flush_after_the_rest_was_abandoned_answers_false_at_once(
+    pipeline: Any, make_hold: Callable[[], Hold]
+) -> None:
+    hold = make_hold()
+    pipeline.subscribe(MOTOR.tick, hold)
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+    hold.await_entry()
+    assert pipeline.close(0.02) is False
+    hold.go.set()
+    answers: list[bool] = []
+    Crew(lambda: answers.append(pipeline.flush())).join()
+    assert answers == [False]
 
 
 def test_close_refuses_before_it_waits(pipeline: Any, make_hold: Callable[[], Hold]) -> None:

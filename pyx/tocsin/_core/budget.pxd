@@ -20,13 +20,16 @@ cdef enum:
 cdef struct Budget:
     uint32_t events
     uint32_t streak
+    uint64_t limit_ns
     uint64_t began
     uint64_t mark
 
 
-cdef inline void budget_begin(Budget* budget) noexcept nogil:
+cdef inline void budget_begin(Budget* budget, bint by_time) noexcept nogil:
+    """Begin a run. Without `by_time` only events count: then what runs next doesn't depend on the clock."""
     budget.events = RUN_EVENTS
     budget.streak = 1
+    budget.limit_ns = RUN_NS if by_time else ~<uint64_t> 0
     budget.began = clock_monotonic()
     budget.mark = budget.began
 
@@ -35,7 +38,7 @@ cdef inline void budget_spend(Budget* budget, uint32_t events) noexcept nogil:
     """Account for a streak and choose the length of the next one. The stage's worker."""
     cdef uint64_t now = clock_monotonic()
     budget.events -= min(events, budget.events)
-    if now - budget.began >= RUN_NS:
+    if now - budget.began >= budget.limit_ns:
         budget.events = 0
     if now - budget.mark < STREAK_NS:
         budget.streak = min(2 * budget.streak, <uint32_t> STREAK_MAX)

@@ -36,7 +36,6 @@ cdef extern from "Python.h":
     void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback)
     void PyErr_NormalizeException(PyObject** type, PyObject** value, PyObject** traceback)
     int PyException_SetTraceback(PyObject* error, PyObject* traceback)
-    void PyErr_WriteUnraisable(object where)
 
 
 ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
@@ -221,7 +220,9 @@ cdef void report(Member member, object error, object argument) noexcept:
     subscription.errors += 1
     subscription.last_error = error
     a64_fetch_add_relaxed(&member.bridge.q.callback_errors, 1)
-    try:
-        member.bridge.on_error(error, subscription, argument)
-    except BaseException:
-        PyErr_WriteUnraisable(member.bridge.on_error)
+    tell(member.bridge.on_error, error, subscription, argument)
+
+
+cdef void tell(object on_error, object error, object subscription, object argument) noexcept:
+    """Call on_error; what that raises goes to sys.unraisablehook, as this function's own would."""
+    on_error(error, subscription, argument)

@@ -7,11 +7,10 @@ subscriptions; the rest may be called from any thread. Waiting always happens wi
 each of which signals are answered; deadlines are times of the monotonic clock in ns, -1 for none.
 """
 
-cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
-from tocsin._core.atomic cimport a32_load_relaxed, a64_load_acquire, a64_load_relaxed
+from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
@@ -51,7 +50,6 @@ from tocsin._core.workqueue cimport WorkQueue, workqueue_run_here
 from os import cpu_count
 
 
-@cython.no_gc_clear     # the bridges must be there when __dealloc__ detaches them
 cdef class PipelineCore(NotifyCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
@@ -59,7 +57,9 @@ cdef class PipelineCore(NotifyCore):
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
     cdef object on_error
 
-    def __dealloc__(self):
+    def __del__(self):
+        # Not in __dealloc__: the garbage collector finalises all of a cycle before it clears any of it,
+        # so here the bridges are still whole.
         cdef StageBridge bridge
         if self.core == NULL:
             return
@@ -71,7 +71,10 @@ cdef class PipelineCore(NotifyCore):
         for bridge in self.bridges:
             if bridge is not None:
                 bridge_keep_running(bridge, self.lingering)
-        core_release(self.core)
+
+    def __dealloc__(self):
+        if self.core != NULL:
+            core_release(self.core)
 
     def _start(
         self, native: int, python: int, most: int, clock: int, portable: bool, shared: bool, on_error: object
@@ -169,7 +172,7 @@ cdef class PipelineCore(NotifyCore):
                     if not passed and not ran and slice > 0:
                         passed = equeue_await_position(q, position, slice)
                 PyErr_CheckSignals()
-                if slice == 0:
+                if slice == 0 or (not passed and a32_load_acquire(&q.abandoned)):          # [abandoned]
                     break
             return passed
         finally:
@@ -278,6 +281,8 @@ cdef class PipelineCore(NotifyCore):
 
     def _totals(self) -> tuple:
         """Events that named nothing registered, events that came too late, and worker threads now."""
+        if self.core == NULL:
+            raise RuntimeError("the pipeline was not initialised: a subclass must call super().__init__()")
         return (
             a64_load_relaxed(&self.core.unknown),
             a64_load_relaxed(&self.core.closed),

@@ -99,6 +99,8 @@ cdef class NotifyCore:
     cdef bint is_inside(self) noexcept:
         """True if the caller is inside a callback of this pipeline."""
         cdef bint inside
+        if self.core == NULL:
+            return False
         with nogil:
             inside = (
                 workqueue_worker_here(&self.core.python) != NULL

@@ -24,7 +24,7 @@ cdef struct PyWork:
     Work work                 # first, so that a Work* of a block is the block
     void* object              # the WorkCore, or NULL when it has gone; with the GIL
     PyWork* following
-    WorkQueue* wq
+    Pool* pool                # of the queue that it was given to, or NULL
 
 
 cdef inline Pool* pool_new(bint portable) noexcept nogil:

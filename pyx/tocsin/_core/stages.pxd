@@ -68,7 +68,7 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
     cdef bint may_go_on = True
     cdef bint rested = False
     cdef bint is_last
-    budget_begin(&budget)
+    budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
     while may_go_on:
         limit = native_look(stage)
@@ -175,7 +175,7 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     cdef uint64_t limit
     cdef bint is_empty = True
     cdef bint may_go_on = True
-    budget_begin(&budget)
+    budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
     if stage.has_batches:                            # kept from a run that was frozen
         may_go_on = python_end_look(stage)

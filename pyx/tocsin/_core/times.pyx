@@ -35,11 +35,18 @@ cdef uint64_t stamp_of(object timestamp) except? 1:
     return stamp
 
 
+cdef double number_of(str what, object seconds) except? -1:
+    """A real number; float() alone would read strings."""
+    if not hasattr(type(seconds), "__float__") and not hasattr(type(seconds), "__index__"):
+        raise TypeError(f"{what} must be a number of seconds, not {seconds!r}")
+    return float(seconds)
+
+
 cdef int64_t deadline_of(object timeout) except? -2:
     """The time of the monotonic clock, in ns, at which `timeout` seconds are over; -1: never (None)."""
     if timeout is None:
         return -1
-    seconds = float(timeout)
+    seconds = number_of("timeout", timeout)
     if not seconds >= 0:
         raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
     if seconds > 1e9:
@@ -56,7 +63,7 @@ cdef int64_t slice_until(int64_t deadline) noexcept nogil:
 
 cdef uint64_t delay_of(object seconds) except? 1:
     """A delay in ns."""
-    delay = float(seconds)
+    delay = number_of("a delay", seconds)
     if not 0 <= delay <= 1e9:
         raise ValueError(f"a delay must be 0 to 1e9 seconds, not {seconds!r}")
     return <uint64_t> (delay * 1e9)

@@ -17,7 +17,7 @@ from tocsin._core.control cimport workqueue_freeze, workqueue_thaw, workqueue_wo
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
 from tocsin._core.pool cimport Pool, PyWork, pool_await_clear, pool_await_flush, pool_end, pool_new
-from tocsin._core.pool cimport pool_release
+from tocsin._core.pool cimport pool_release, pool_retain
 from tocsin._core.times cimport deadline_of, delay_of
 from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work, work_disable
 from tocsin._core.work cimport work_enable, work_flush_target, work_init
@@ -33,7 +33,7 @@ ctypedef void (*run_function)(void* block) noexcept nogil
 cdef void work_run(Work* work) noexcept nogil:
     """Call the Python function of an item. Its worker."""
     cdef PyWork* block = <PyWork*> work
-    cdef int state = gil_take(block.wq)
+    cdef int state = gil_take(&block.pool.wq)
     if state >= 0:
         (<run_function> <void*> work_call)(block)
         gil_give(state)
@@ -67,16 +67,26 @@ cdef class WorkCore:
         work_init(&self.block.work, work_run)
         self.block.object = <void*> self
 
+    def __del__(self):
+        if self.block != NULL:
+            self.block.object = NULL      # a worker that gets the GIL now calls nothing any more
+
     def __dealloc__(self):
+        cdef Pool* pool
         if self.block == NULL:
             return
         self.block.object = NULL
-        if self.queue is None or self.state() & (WORK_LINKED | WORK_RUNNING | WORK_PENDING) == 0:
+        pool = self.block.pool
+        if pool == NULL:
             memory_free(self.block)
+            return
+        cancel_work(&pool.wq, &self.block.work)
+        if self.state() & (WORK_LINKED | WORK_RUNNING):
+            self.block.following = pool.orphans
+            pool.orphans = self.block
         else:
-            cancel_work(self.block.wq, &self.block.work)
-            self.block.following = self.queue.pool.orphans
-            self.queue.pool.orphans = self.block
+            memory_free(self.block)
+        pool_release(pool)
 
     cdef uint64_t state(self) noexcept:
         return a64_load_seq_cst(&self.block.work.state)
@@ -100,7 +110,7 @@ cdef class WorkCore:
         if self.queue is None:
             return False
         self.queue.refuse_inside(self, "flush")
-        expedite_work(self.block.wq, &self.block.work)
+        expedite_work(&self.block.pool.wq, &self.block.work)
         cdef uint64_t state = self.state()
         if state & (WORK_PENDING | WORK_RUNNING) == 0:
             return False
@@ -110,7 +120,7 @@ cdef class WorkCore:
 
     def cancel(self) -> bool:
         """Drop the run that is owed; one in progress goes on. True if one was owed. Never waits."""
-        return self.queue is not None and cancel_work(self.block.wq, &self.block.work)
+        return self.queue is not None and cancel_work(&self.block.pool.wq, &self.block.work)
 
     def cancel_sync(self, timeout: object = None) -> bool:
         """Drop the run that is owed and wait for one in progress; kicks meanwhile are refused.
@@ -123,7 +133,7 @@ cdef class WorkCore:
         if not work_disable(&self.block.work):
             raise RuntimeError(f"{self!r} is being cancelled 65,535 times already")
         try:
-            cancelled = cancel_work(self.block.wq, &self.block.work)
+            cancelled = cancel_work(&self.block.pool.wq, &self.block.work)
             if not pool_await_clear(self.queue.pool, &self.block.work, WORK_RUNNING, deadline_of(timeout)):
                 raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
             return cancelled
@@ -159,6 +169,10 @@ cdef class WorkQueueCore:
             workqueue_stop(wq)
             raise OSError(error, "a worker could not be started")
 
+    def __del__(self):
+        if self.pool != NULL:
+            workqueue_stop(&self.pool.wq)
+
     def __dealloc__(self):
         if self.pool != NULL:
             workqueue_stop(&self.pool.wq)
@@ -177,8 +191,11 @@ cdef class WorkQueueCore:
         if work.queue is not self:
             if work.queue is not None and work.state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING):
                 raise RuntimeError(f"{work!r} is busy on {work.queue!r}")
+            if work.block.pool != NULL:
+                pool_release(work.block.pool)
+            pool_retain(self.pool)
             work.queue = self
-            work.block.wq = &self.pool.wq
+            work.block.pool = self.pool
         if len(self.works) >= self.purge_at:
             self.works = {
                 known
@@ -213,16 +230,18 @@ cdef class WorkQueueCore:
 
     def freeze(self) -> None:
         """Begin no run until thaw(); returns at once, runs in progress go on."""
-        workqueue_freeze(&self.pool.wq)
+        if self.pool != NULL:
+            workqueue_freeze(&self.pool.wq)
 
     def thaw(self) -> None:
         """Take freeze() back."""
-        workqueue_thaw(&self.pool.wq)
+        if self.pool != NULL:
+            workqueue_thaw(&self.pool.wq)
 
     @property
     def frozen(self) -> bool:
         """Whether no run begins until thaw()."""
-        return a32_load_relaxed(&self.pool.wq.halted) != 0
+        return self.pool != NULL and a32_load_relaxed(&self.pool.wq.halted) != 0
 
     def flush(self, timeout: object = None) -> None:
         """Wait for every run that is owed or in progress now; later ones don't prolong it.

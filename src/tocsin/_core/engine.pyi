@@ -1,7 +1,7 @@
 from typing import Any
 
-from tocsin._core.ties import SubscriptionCore
 from tocsin._core.notify import NotifyCore
+from tocsin._core.ties import SubscriptionCore
 
 class PipelineCore(NotifyCore):
     @property

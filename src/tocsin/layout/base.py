@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tocsin.errors import PayloadError
-from tocsin.key import ALL, checked
+from tocsin.key import checked
 from tocsin.layout.formats import INTEGERS, show
 
 if TYPE_CHECKING:
@@ -135,10 +135,9 @@ class Layout(ABC):
             raise PayloadError(f"{size} bytes; it must have {limit}")
 
     def source_of(self, payload: bytes) -> int:
-        """Return the source in a checked payload; 0 without source field, ALL above 65534."""
+        """Return the source in a checked payload; 0 without source field. Above 65534 only ALL hears."""
         offset, width = self.rule.source_offset, self.rule.source_width
-        source = int.from_bytes(payload[offset : offset + width], "little")
-        return source if source < ALL else ALL
+        return int.from_bytes(payload[offset : offset + width], "little")
 
 
 class RawLayout(Layout):
