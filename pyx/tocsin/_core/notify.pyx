@@ -12,6 +12,7 @@ Waiting for room happens without the GIL, in slices after each of which signals 
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
@@ -66,14 +67,17 @@ cdef class NotifyCore:
         if isinstance(event, EventCode):
             return (<EventCode> event).code
         try:
-            protocol, number = event[:2] if isinstance(event, tuple) else (event.protocol, event.event)
-            protocol, number = protocol.__index__(), number.__index__()
+            if isinstance(event, tuple):
+                protocol, number = event
+            else:
+                protocol = event.protocol
+                number = event.event
+            protocol = PyNumber_Index(protocol)
+            number = PyNumber_Index(number)
         except (AttributeError, TypeError, ValueError):
             raise TypeError(
                 f"an event is a bound EventType, a Key or (protocol, event), not {event!r}"
             ) from None
-        if isinstance(event, tuple) and len(event) != 2:
-            raise TypeError(f"an event is a bound EventType, a Key or (protocol, event), not {event!r}")
         if not (0 <= protocol <= 0xFF and 0 <= number <= 0xFF):
             raise ValueError(f"protocol {protocol}, event {number}: both must be in 0..255")
         return <int64_t> protocol << 24 | <int64_t> number << 16
