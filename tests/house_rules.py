@@ -17,8 +17,19 @@ LAYERS = [
     ["chain", "routes"],
     ["ledger", "equeue", "budget", "dispatch", "stages", "books", "subscribe", "core", "producer"],
     [
-        "times", "event", "batch", "ties", "calls", "bridge", "subscription", "many", "notify",
-        "engine", "capi", "pool", "works",
+        "times",
+        "event",
+        "batch",
+        "ties",
+        "calls",
+        "bridge",
+        "subscription",
+        "many",
+        "notify",
+        "engine",
+        "capi",
+        "pool",
+        "works",
     ],
 ]
 ORDER = [name for layer in LAYERS for name in layer]

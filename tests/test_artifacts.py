@@ -90,9 +90,7 @@ def python(wheel: Path, place: Path) -> Path:
 
 
 def below(folder: Path, *suffixes: str) -> set[str]:
-    return {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in suffixes
-    }
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in suffixes}
 
 
 def test_sdist_holds_all_sources(unpacked: Path) -> None:

@@ -164,9 +164,7 @@ def test_import_needs_the_standard_library_only() -> None:
         "import json, sys; before = set(sys.modules); import tocsin; "
         "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
     )
-    result = subprocess.run(
-        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
     foreign = {
         name
         for name in json.loads(result.stdout)

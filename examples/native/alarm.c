@@ -21,8 +21,7 @@ struct alarm {
     uint64_t lost;
 };
 
-int alarm_on_reading(void *context, const tocsin_event *event)
-{
+int alarm_on_reading(void *context, const tocsin_event *event) {
     struct alarm *alarm = context;
     struct reading reading;
 

@@ -12,8 +12,7 @@ struct level {
 };
 
 /* Called by the sound card's thread with a block of samples; no GIL, no allocation, no lock. */
-int on_audio(void *producer, const float *block, uint32_t frames, uint32_t channel)
-{
+int on_audio(void *producer, const float *block, uint32_t frames, uint32_t channel) {
     struct level level = {channel, 0.0f};
 
     for (uint32_t i = 0; i < frames; i++)

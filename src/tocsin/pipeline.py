@@ -201,9 +201,11 @@ class Pipeline(Subscribers):
             quiet = self._await_writers(left())
             quiet = all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
             self.thaw()
-            self._delivered_all = self._flush(left()) and quiet
-            self._stopped = True
-            self._stop()
+            delivered = self._flush(left()) and quiet
+            with self._lock:
+                if not self._stopped:  # of several threads that close, the first one to come here decides
+                    self._stopped, self._delivered_all = True, delivered
+                    self._stop()
         if self._delivered_all:
             self._await_workers(left())
         return self._delivered_all

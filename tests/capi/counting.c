@@ -24,61 +24,49 @@ static atomic_long counted;
 static atomic_long delivered;
 static long expected;
 
-static void count(void)
-{
+static void count(void) {
     if (atomic_load(&counting))
         atomic_fetch_add(&counted, 1);
 }
 
-void *malloc(size_t size)
-{
+void *malloc(size_t size) {
     count();
     return __libc_malloc(size);
 }
 
-void *calloc(size_t number, size_t size)
-{
+void *calloc(size_t number, size_t size) {
     count();
     return __libc_calloc(number, size);
 }
 
-void *realloc(void *block, size_t size)
-{
+void *realloc(void *block, size_t size) {
     count();
     return __libc_realloc(block, size);
 }
 
-void *memalign(size_t alignment, size_t size)
-{
+void *memalign(size_t alignment, size_t size) {
     count();
     return __libc_memalign(alignment, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    return memalign(alignment, size);
-}
+void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
 
-int posix_memalign(void **block, size_t alignment, size_t size)
-{
+int posix_memalign(void **block, size_t alignment, size_t size) {
     *block = memalign(alignment, size);
     return *block == NULL ? ENOMEM : 0;
 }
 
-void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
-{
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset) {
     count();
     return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
 }
 
-void *mmap64(void *address, size_t length, int protection, int flags, int file, off64_t offset)
-{
+void *mmap64(void *address, size_t length, int protection, int flags, int file, off64_t offset) {
     return mmap(address, length, protection, flags, file, offset);
 }
 
 /* A native subscriber. */
-int counting_subscriber(void *context, const tocsin_event *event)
-{
+int counting_subscriber(void *context, const tocsin_event *event) {
     (void)context;
     (void)event;
     atomic_fetch_add(&delivered, 1);
@@ -86,8 +74,7 @@ int counting_subscriber(void *context, const tocsin_event *event)
 }
 
 /* Count from now until `events` have been delivered. */
-void counting_begin(long events)
-{
+void counting_begin(long events) {
     expected = events;
     atomic_store(&delivered, 0);
     atomic_store(&counted, 0);
@@ -95,8 +82,7 @@ void counting_begin(long events)
 }
 
 /* What was allocated until all were delivered; -1: they were not, in time. */
-long counting_end(void)
-{
+long counting_end(void) {
     const struct timespec pause = {0, 100000};
 
     for (int i = 0; i < 100000 && atomic_load(&delivered) < expected; i++)
@@ -106,8 +92,7 @@ long counting_end(void)
 }
 
 /* All in one, so that nothing of Python comes between: notify, wait for delivery, tell. */
-long counting_notify(tocsin_producer *producer, uint8_t event, uint32_t size, long events)
-{
+long counting_notify(tocsin_producer *producer, uint8_t event, uint32_t size, long events) {
     static const uint8_t payload[64];
     long accepted = 0;
 

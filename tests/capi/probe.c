@@ -13,15 +13,14 @@
 
 #include <tocsin.h>
 
-static void sleep_ns(int64_t ns)
-{
+static void sleep_ns(int64_t ns) {
     struct timespec time = {ns / 1000000000, ns % 1000000000};
 
     nanosleep(&time, NULL);
 }
 
-int probe_notify(tocsin_producer *producer, uint8_t event, const void *payload, uint32_t size, uint64_t timestamp)
-{
+int probe_notify(tocsin_producer *producer, uint8_t event, const void *payload, uint32_t size,
+                 uint64_t timestamp) {
     return tocsin_notify(producer, event, payload, size, timestamp);
 }
 
@@ -49,8 +48,7 @@ struct recorder {
 };
 
 /* Note the event with the recorder's tag, and return its result. */
-int probe_record(void *context, const tocsin_event *event)
-{
+int probe_record(void *context, const tocsin_event *event) {
     struct recorder *recorder = context;
     struct notebook *book = recorder->book;
     uint32_t at = atomic_load(&book->count);
@@ -79,8 +77,7 @@ struct gate {
 };
 
 /* Stay inside until the gate is opened. */
-int probe_hold(void *context, const tocsin_event *event)
-{
+int probe_hold(void *context, const tocsin_event *event) {
     struct gate *gate = context;
 
     (void)event;
@@ -101,8 +98,7 @@ struct echo {
 };
 
 /* Notify the event's successor, with number - 1, from inside the subscriber. */
-int probe_echo(void *context, const tocsin_event *event)
-{
+int probe_echo(void *context, const tocsin_event *event) {
     struct echo *echo = context;
     struct pair pair;
 
@@ -120,8 +116,7 @@ struct orders {
 };
 
 /* See whether each source numbers its events 0, 1, 2... */
-int probe_check_order(void *context, const tocsin_event *event)
-{
+int probe_check_order(void *context, const tocsin_event *event) {
     struct orders *orders = context;
     struct pair pair;
 
@@ -141,8 +136,7 @@ struct writer {
     pthread_t thread;
 };
 
-static void *write_all(void *argument)
-{
+static void *write_all(void *argument) {
     struct writer *writer = argument;
 
     for (uint32_t i = 0; i < writer->count && writer->error == 0;) {
@@ -160,8 +154,7 @@ static void *write_all(void *argument)
 }
 
 /* Have `writers` threads notify `count` events each, as sources 0, 1...; 0, or what went wrong. */
-int probe_write(tocsin_producer *producer, uint32_t writers, uint32_t count)
-{
+int probe_write(tocsin_producer *producer, uint32_t writers, uint32_t count) {
     struct writer all[16];
     int error = 0;
 
@@ -183,8 +176,7 @@ static struct {
     uint32_t number;
 } on_signal;
 
-static void handle_signal(int signal)
-{
+static void handle_signal(int signal) {
     struct pair pair = {on_signal.source, on_signal.number};
 
     (void)signal;
@@ -194,8 +186,7 @@ static void handle_signal(int signal)
 
 /* As probe_write() with one writer, which a signal handler interrupts to notify as source 1 at least
  * `signals` times; how often it did, or what went wrong. */
-int probe_write_interrupted(tocsin_producer *producer, uint32_t count, uint32_t signals)
-{
+int probe_write_interrupted(tocsin_producer *producer, uint32_t count, uint32_t signals) {
     struct writer writer = {.producer = producer, .source = 0, .count = count};
     struct sigaction action, before;
 
@@ -224,16 +215,15 @@ struct witness {
     uint32_t accepted, native_seen, python_seen;
 };
 
-int probe_witness(void *context, const tocsin_event *event)
-{
+int probe_witness(void *context, const tocsin_event *event) {
     (void)event;
     atomic_fetch_add(&((struct witness *)context)->native_calls, 1);
     return 0;
 }
 
 /* Notify, sleep, and look at what has arrived. Called with the GIL held, all the time. */
-uint32_t probe_notify_and_sleep(tocsin_producer *producer, struct witness *witness, uint32_t count, uint32_t ms)
-{
+uint32_t probe_notify_and_sleep(tocsin_producer *producer, struct witness *witness, uint32_t count,
+                                uint32_t ms) {
     for (uint32_t i = 0; i < count; i++) {
         struct pair pair = {i % 4, i};
 

@@ -19,9 +19,7 @@ COMPILER = shutil.which("gcc") or shutil.which("clang")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        sys.platform != "linux" or not COMPILER, reason="needs gcc or clang on Linux"
-    ),
+    pytest.mark.skipif(sys.platform != "linux" or not COMPILER, reason="needs gcc or clang on Linux"),
 ]
 
 

@@ -24,7 +24,7 @@ with tocsin.Pipeline(workers=0) as pipeline:
 """
 
 
-def check(checker, *files):
+def check(checker: str, *files: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *CHECKERS[checker], *files],
         capture_output=True, text=True, timeout=240, check=False, cwd=HERE,
@@ -33,14 +33,14 @@ def check(checker, *files):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_checker_infers_what_the_examples_assert(checker):
+def test_checker_infers_what_the_examples_assert(checker: str) -> None:
     run = check(checker, *FILES)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_checker_reports_a_field_that_a_report_lacks(checker, tmp_path):
+def test_checker_reports_a_field_that_a_report_lacks(checker: str, tmp_path: Path) -> None:
     path = tmp_path / "mistake.py"
     path.write_text(MISTAKE)
     run = check(checker, str(path))

@@ -104,9 +104,7 @@ def test_a_header_is_constant(name: str) -> None:
 
 def test_headers_can_be_copied_pickled_and_subclassed() -> None:
     header = EventHeader(1, 2, 3, 4, 5, 6)
-    assert (
-        copy.copy(header) == copy.deepcopy(header) == pickle.loads(pickle.dumps(header)) == header
-    )
+    assert copy.copy(header) == copy.deepcopy(header) == pickle.loads(pickle.dumps(header)) == header
 
     class Mine(EventHeader):
         pass

@@ -133,9 +133,7 @@ def test_base_errors_agree_with_the_vectors(event_type: EventType[Any], vector: 
 
 @pytest.mark.parametrize("event_type", POWER_STATES)
 @pytest.mark.parametrize("vector", vectors("SYSTEM_POWER_STATE_NOTIFIER"))
-def test_system_power_states_agree_with_the_vectors(
-    event_type: EventType[Any], vector: Any
-) -> None:
+def test_system_power_states_agree_with_the_vectors(event_type: EventType[Any], vector: Any) -> None:
     payload, expected = bytes.fromhex(vector["payload_hex"]), vector["expect"]["report"]
     report = event_type.unpack(payload)
     assert report._asdict().items() <= expected.items()
@@ -152,9 +150,7 @@ def test_system_power_states_agree_with_the_vectors(
         (POWER_STATES, "system-v2-empty"),
     ],
 )
-def test_malformed_vectors_are_refused_by_size(
-    event_types: list[EventType[Any]], name: str
-) -> None:
+def test_malformed_vectors_are_refused_by_size(event_types: list[EventType[Any]], name: str) -> None:
     payload = MALFORMED[name]
     for event_type in event_types:
         for door in (event_type.unpack, event_type.check_size, event_type.source_of):
@@ -447,9 +443,7 @@ def test_numpy_is_imported_by_nobody_but_the_user() -> None:
         ({"a": [{"b": "u1"}]}, ((1,),), "a[0]=1 is not a tuple or mapping of b"),
     ],
 )
-def test_what_does_not_fit_names_field_value_and_limit(
-    fields: Any, values: Any, words: str
-) -> None:
+def test_what_does_not_fit_names_field_value_and_limit(fields: Any, values: Any, words: str) -> None:
     event_type = Protocol(9, "nine", {"e": EventType(0, fields)}).e
     with pytest.raises(PayloadError) as caught:
         event_type.pack(tuple(values))
@@ -634,9 +628,7 @@ def test_protocols_and_events_pickle(protocol: Protocol, again: Any) -> None:
         assert copied.protocol == protocol
 
 
-@pytest.mark.parametrize(
-    "event_type", [*UPDATES, *BASE_ERRORS, *POWER_STATES, EventType(3, Padded)]
-)
+@pytest.mark.parametrize("event_type", [*UPDATES, *BASE_ERRORS, *POWER_STATES, EventType(3, Padded)])
 def test_templates_pickle(event_type: EventType[Any]) -> None:
     copied = pickle.loads(pickle.dumps(event_type))
     assert copied == event_type

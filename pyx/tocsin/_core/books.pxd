@@ -94,12 +94,17 @@ cdef inline bint books_try(EventsQueue* q, Books* books) noexcept nogil:
     )
 
 
-cdef inline void equeue_books(EventsQueue* q, Books* books) noexcept nogil:
-    """Fill in the books of a queue. Any thread; walks the queue, about 3 ns for each pending event."""
+cdef inline bint equeue_books(EventsQueue* q, Books* books) noexcept nogil:
+    """Fill in the books of a queue; walks it, about 3 ns for each pending event. Any thread.
+
+    False if they didn't balance in many tries: a writer was preempted just between counting and publishing.
+    """
     cdef int tries = 0
-    while not books_try(q, books) and tries < BOOKS_TRIES:
+    cdef bint balances = books_try(q, books)
+    while not balances and tries < BOOKS_TRIES:
         tries += 1
         cpu_pause()
+        balances = books_try(q, books)
     books.refused = a64_load_relaxed(&q.refused)
     books.invalid = a64_load_relaxed(&q.invalid)
     books.lost_markers = a64_load_relaxed(&q.lost_markers)
@@ -110,3 +115,4 @@ cdef inline void equeue_books(EventsQueue* q, Books* books) noexcept nogil:
     books.wakeups = a64_load_relaxed(&q.wakeups)
     books.high_water = a64_load_relaxed(&q.high_water)
     books.callback_errors = a64_load_relaxed(&q.callback_errors)
+    return balances

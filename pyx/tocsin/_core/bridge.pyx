@@ -54,6 +54,11 @@ def close_gil() -> None:
     a32_exchange_full(&gil_is_closed, 1)   # [gil-closed]
 
 
+cdef bint gil_is_gone() noexcept:
+    """True once close_gil() was called."""
+    return a32_load_acquire(&gil_is_closed) != 0   # [gil-closed]
+
+
 # -- taking and leaving the GIL --------------------------------------------------------------------
 
 cdef void bridge_thread_begin(Worker* worker) noexcept nogil:

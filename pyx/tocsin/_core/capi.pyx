@@ -12,8 +12,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
 
-from tocsin cimport TOCSIN_ABI_VERSION, TOCSIN_NOW, tocsin_functions, tocsin_producer
+from tocsin cimport TOCSIN_ABI_VERSION, TOCSIN_NOW, tocsin_functions
 from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed
+from tocsin._core.bridge cimport gil_is_gone
 from tocsin._core.core cimport Core, core_keep, core_release, core_retain, equeue_fault_in, equeue_is_quiet
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.memory cimport memory_alloc
@@ -43,7 +44,13 @@ functions.notify = producer_notify
 
 
 cdef void capsule_is_gone(object capsule) noexcept:
-    core_release((<Producer*> PyCapsule_GetPointer(capsule, PRODUCER_CAPSULE)).core)
+    producer_release(<Producer*> PyCapsule_GetPointer(capsule, PRODUCER_CAPSULE))
+
+
+cdef void producer_release(Producer* producer) noexcept:
+    """Let go of the core, except at the interpreter's exit: native threads may go on calling after it."""
+    if not gil_is_gone():
+        core_release(producer.core)
 
 
 cdef class ProducerCore:
@@ -54,6 +61,11 @@ cdef class ProducerCore:
 
     def __cinit__(self, *args, **kwargs):
         pass
+
+    cdef Producer* handle(self) except NULL:
+        if self.producer == NULL:
+            raise RuntimeError("a producer is made by Pipeline.producer()")
+        return self.producer
 
     def _open(self, owner: NotifyCore, protocol: int, exclusive: bool) -> None:
         """Open a producer of a registered protocol. With the face's lock and, as everywhere, the GIL."""
@@ -87,12 +99,12 @@ cdef class ProducerCore:
 
     def _shut(self) -> None:
         """Answer every later call with -ESHUTDOWN."""
-        producer_shut(self.producer)
+        producer_shut(self.handle())
 
     def _await_left(self, timeout: object) -> bool:
         """Wait until the exclusive producer has left its last call; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
-        while producer_is_inside(self.producer):
+        while producer_is_inside(self.handle()):
             if slice_until(deadline) == 0:
                 return False
             with nogil:
@@ -111,17 +123,17 @@ cdef class ProducerCore:
     @property
     def exclusive(self) -> bool:
         """Whether the producer has its protocol for itself."""
-        return self.producer.exclusive
+        return self.handle().exclusive
 
     @property
     def closed(self) -> bool:
         """Whether every call is answered with -ESHUTDOWN."""
-        return a32_load_relaxed(&self.producer.closed) != 0 or a32_load_relaxed(&self.producer.queue.closed) != 0
+        return a32_load_relaxed(&self.handle().closed) != 0 or a32_load_relaxed(&self.producer.queue.closed) != 0
 
     @property
     def address(self) -> int:
         """The address of the handle, a `tocsin_producer *`."""
-        return <uintptr_t> self.producer
+        return <uintptr_t> self.handle()
 
     @property
     def function(self) -> int:
@@ -131,7 +143,7 @@ cdef class ProducerCore:
     @property
     def capsule(self) -> object:
         """The handle as a capsule named "tocsin.producer", which counts as a handle."""
-        core_retain(self.producer.core)
+        core_retain(self.handle().core)
         return PyCapsule_New(self.producer, PRODUCER_CAPSULE, capsule_is_gone)
 
     def _notify(self, event: int, payload: bytes, timestamp: object) -> int:
@@ -139,12 +151,12 @@ cdef class ProducerCore:
         cdef bytes data = payload
         cdef uint8_t number = event
         return producer_notify(
-            &self.producer.handle, number, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), stamp
+            &self.handle().handle, number, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), stamp
         )
 
     def __dealloc__(self):
         if self.producer != NULL:
-            core_release(self.producer.core)
+            producer_release(self.producer)
 
 
 def function_address(function: object) -> int:

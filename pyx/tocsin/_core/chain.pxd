@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from tocsin cimport TOCSIN_STOP, tocsin_event, tocsin_subscriber
-from tocsin._core.atomic cimport a32, a32_load_acquire, a32_store_relaxed
+from tocsin._core.atomic cimport a32, a32_load_acquire, a32_load_relaxed, a32_store_relaxed
 from tocsin._core.memory cimport memory_alloc, memory_free
 
 
@@ -152,8 +152,13 @@ cdef inline void chain_free(Chain* chain) noexcept nogil:
         memory_free(chain)
 
 
-cdef inline int chain_call(const Chain* chain, tocsin_event* event, uint64_t lost_total) noexcept nogil:
-    """Call the subscribers in order until one stops the chain. CHAIN_* of what came of it. Its stage."""
+cdef inline int chain_call(
+    const Chain* chain, tocsin_event* event, uint64_t lost_total, const a32* halted, uint32_t stopped
+) noexcept nogil:
+    """Call the subscribers in order until one stops the chain. CHAIN_* of what came of it. Its stage.
+
+    No call begins while a bit of `stopped` is set in `halted`.
+    """
     cdef Subscriber* subscriber
     cdef uint32_t i
     cdef int result
@@ -162,6 +167,8 @@ cdef inline int chain_call(const Chain* chain, tocsin_event* event, uint64_t los
         subscriber = chain.subscribers[i]
         if a32_load_acquire(&subscriber.active) == 0:                       # [subscriber-cancelled]
             continue
+        if a32_load_relaxed(halted) & stopped:
+            break
         event.lost = 0
         if <int64_t> (lost_total - subscriber.lost_seen) > 0:
             event.lost = lost_total - subscriber.lost_seen

@@ -39,6 +39,7 @@ from tocsin._core.header cimport (
 from tocsin._core.ledger cimport ledger_begin_call, ledger_settle
 from tocsin._core.payload cimport payload_source
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
+from tocsin._core.workqueue cimport HALT_STOPPED
 
 
 cdef enum:
@@ -65,7 +66,7 @@ cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event
         if a32_load_relaxed(&stage.wq.halted):      # frozen while we waited for the GIL
             return DISPATCH_REFUSED
     ledger_begin_call(&stage.ledger)
-    return chain_call(chain, event, stage.lost_total)
+    return chain_call(chain, event, stage.lost_total, &stage.wq.halted, HALT_STOPPED)
 
 
 cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offset) noexcept nogil:

@@ -8,14 +8,14 @@ each of which signals are answered; deadlines are times of the monotonic clock i
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport (
-    Core,
     core_add_queue,
     core_new,
     core_release,
@@ -34,7 +34,7 @@ from tocsin._core.core cimport (
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
-from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
+from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport (
     bridge_detach,
     bridge_keep_running,
@@ -119,7 +119,8 @@ cdef class PipelineCore(NotifyCore):
     # -- subscriptions ------------------------------------------------------------------------------
 
     def _attach(
-        self, subscription: SubscriptionCore, code: int, source: int, function: int, context: int, priority: int
+        self, subscription: SubscriptionCore, code: int, source: int, function: int, context: int,
+        priority: int
     ) -> None:
         """Put a subscription in the chain of a key; `function`: native, or 0 for its callable."""
         cdef EventsQueue* q = self.queue_of(code)
@@ -172,9 +173,9 @@ cdef class PipelineCore(NotifyCore):
                     if not passed and not ran and slice > 0:
                         passed = equeue_await_position(q, position, slice)
                 PyErr_CheckSignals()
-                if slice == 0 or (not passed and a32_load_acquire(&q.abandoned)):          # [abandoned]
+                if slice == 0 or a32_load_acquire(&q.abandoned):            # [abandoned]
                     break
-            return passed
+            return equeue_has_passed(q, position)
         finally:
             equeue_wait_end(q)
 
@@ -276,7 +277,15 @@ cdef class PipelineCore(NotifyCore):
     def _books(self, protocol: int) -> dict:
         """The books of a registered protocol: names as in ProtocolStats."""
         cdef Books books
-        equeue_books(self.queues[<int> protocol], &books)
+        cdef EventsQueue* q = self.queues[<int> protocol]
+        cdef int patience = 1000
+        memset(&books, 0, sizeof(books))
+        cdef bint balances = equeue_books(q, &books)
+        with nogil:
+            while not balances and patience > 0:
+                patience -= 1
+                workqueue_await_end(&self.core.native, 100_000)     # let the writer in between go on
+                balances = equeue_books(q, &books)
         return books
 
     def _totals(self) -> tuple:

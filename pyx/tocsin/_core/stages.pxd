@@ -97,8 +97,8 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
 
 cdef inline void native_rest() noexcept nogil:
     """Wait about a microsecond. Any thread."""
-    cdef int i
-    for i in range(PAUSES):
+    cdef int _pause
+    for _pause in range(PAUSES):
         cpu_pause()
 
 

@@ -3,7 +3,7 @@
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint64_t, uintptr_t
 
-from tocsin cimport tocsin_event, tocsin_subscriber
+from tocsin cimport tocsin_subscriber
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.bridge cimport bridge_enter, bridge_leave
 from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_event

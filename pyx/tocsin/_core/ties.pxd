@@ -17,7 +17,7 @@ cdef class StageBridge:
     cdef list filled
     cdef int slots            # batches of this look so far
     cdef uint64_t marked      # the position of the event that was marked last
-    cdef uint64_t[4096] marks # for each event that only batches hold: which ones
+    cdef uint64_t[4096] marks  # for each event that only batches hold: which ones
     cdef int gil_state
     cdef SubscriptionCore timed       # whom the stopwatch is for
     cdef Stopwatch watch

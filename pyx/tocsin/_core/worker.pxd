@@ -70,12 +70,12 @@ cdef enum:
 cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
     """Look around for a while before sleeping. True if something was pushed. Worker only."""
     cdef uint64_t until
-    cdef int i
+    cdef int _pause
     if not wq.may_spin or worker.spin_ns == 0:
         return False
     until = clock_monotonic() + worker.spin_ns
     while clock_monotonic() < until and a32_load_relaxed(&wq.halted) == 0:
-        for i in range(16):
+        for _pause in range(16):
             cpu_pause()
         if aptr_load_relaxed(&wq.stack) != NULL:
             return True

@@ -192,6 +192,7 @@ cdef class WorkQueueCore:
             if work.queue is not None and work.state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING):
                 raise RuntimeError(f"{work!r} is busy on {work.queue!r}")
             if work.block.pool != NULL:
+                work.queue.works.discard(work)
                 pool_release(work.block.pool)
             pool_retain(self.pool)
             work.queue = self
@@ -207,10 +208,7 @@ cdef class WorkQueueCore:
         return 0
 
     def queue(self, work: WorkCore) -> bool:
-        """Have a work run once after now. False if a run that has not begun was owed already.
-
-        Any thread, also from the work's own function: then it runs once more afterwards.
-        """
+        """Have a work run once after now; False if a run that has not begun was owed already. Any thread."""
         self.admit(work)
         return queue_work(&self.pool.wq, &(<WorkCore> work).block.work) != QUEUED_NOT
 
@@ -251,10 +249,7 @@ cdef class WorkQueueCore:
         self.flush_works(deadline_of(timeout), "flush")
 
     def drain(self, timeout: object = None) -> None:
-        """Wait until nothing is owed, taking new works only from the queue's own functions meanwhile.
-
-        TimeoutError; RuntimeError inside a function of this queue.
-        """
+        """Wait until nothing is owed; meanwhile only the queue's own functions may queue. As flush()."""
         deadline = deadline_of(timeout)
         self.is_draining = True
         try:
@@ -264,10 +259,7 @@ cdef class WorkQueueCore:
             self.is_draining = False
 
     def close(self, timeout: object = None) -> None:
-        """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled.
-
-        TimeoutError; RuntimeError inside a function of this queue.
-        """
+        """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled. As flush()."""
         if self.is_closed or self.pool == NULL:
             return
         for work in list(self.works):
