@@ -5,6 +5,7 @@ worker takes the GIL any more, so a callback that hangs for ever can't hold the 
 """
 
 import atexit
+import logging
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ from tocsin.backend import close_gil
 if TYPE_CHECKING:
     from tocsin.pipeline import Pipeline
 
-__all__ = ["register"]
+__all__ = ["refuse_if_over", "register"]
 
+_logger = logging.getLogger("tocsin")
+_over: list[bool] = []
 _open: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
 
 
@@ -24,12 +27,24 @@ def register(pipeline: "Pipeline") -> None:
     _open.add(pipeline)
 
 
+def refuse_if_over() -> None:
+    """Raise RuntimeError once the interpreter is exiting: nothing would call its callbacks any more."""
+    if _over:
+        raise RuntimeError("the interpreter is exiting: no pipeline or workqueue can be made any more")
+
+
 def _close_all() -> None:
     began = time.monotonic()
-    for pipeline in list(_open):
-        left = began + pipeline.exit_timeout - time.monotonic()
-        pipeline.close(max(0.0, left))
-    close_gil()
+    try:
+        for pipeline in list(_open):
+            left = began + pipeline.exit_timeout - time.monotonic()
+            try:
+                pipeline.close(max(0.0, left))
+            except Exception:
+                _logger.exception("%r could not be closed at exit", pipeline)
+    finally:
+        _over.append(True)
+        close_gil()
 
 
 atexit.register(_close_all)

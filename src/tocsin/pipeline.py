@@ -64,6 +64,7 @@ class Pipeline(Subscribers):
             raise ValueError(f"exit_timeout must be at least 0 seconds, not {exit_timeout!r}")
         switches = backend.switches()
         python_workers = min(os.cpu_count() or 1, max_workers) if backend.gil_is_off else 1
+        exit.refuse_if_over()
         self.name = name
         self.exit_timeout = exit_timeout
         self._lock = threading.RLock()
@@ -191,7 +192,8 @@ class Pipeline(Subscribers):
         with self._lock:
             self._closed = True
             self._shut()
-            for producer in self._exclusive.values():
+            exclusive = tuple(self._exclusive.values())
+            for producer in exclusive:
                 producer._shut()
 
         def left() -> float | None:
@@ -199,7 +201,7 @@ class Pipeline(Subscribers):
 
         if not self._stopped:
             quiet = self._await_writers(left())
-            quiet = all(producer._await_left(left()) for producer in self._exclusive.values()) and quiet
+            quiet = all(producer._await_left(left()) for producer in exclusive) and quiet
             self.thaw()
             delivered = self._flush(left()) and quiet
             with self._lock:

@@ -180,16 +180,18 @@ class Subscribers(backend.PipelineCore):
                 raise
             self._subscriptions[subscription] = None
             for key in keys:
-                self._by_key.setdefault(key, []).append(subscription)
+                self._by_key[key] = [*self._by_key.get(key, ()), subscription]
         return subscription
 
     def _remove(self, subscription: Subscription) -> None:
         """Take a subscription that is cancelled off the books. Under the lock."""
         self._subscriptions.pop(subscription, None)
         for key in subscription.keys:
-            self._by_key[key].remove(subscription)
-            if not self._by_key[key]:
-                del self._by_key[key]
+            others = [other for other in self._by_key.get(key, ()) if other is not subscription]
+            if others:
+                self._by_key[key] = others
+            else:
+                self._by_key.pop(key, None)
 
     def _check_known(self, key: Key) -> None:
         protocol = self._protocols.get(key.protocol)
@@ -199,7 +201,7 @@ class Subscribers(backend.PipelineCore):
             raise UnknownEventError(f"{protocol!r} has no event {key.event}")
 
     def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
-        for other in self._by_key.get(key, ()):
+        for other in tuple(self._by_key.get(key, ())):
             same = other.target == (address, context) if address else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
@@ -207,15 +209,15 @@ class Subscribers(backend.PipelineCore):
     def _let_go(self, subscription: Subscription, idle: bool) -> None:
         """Drop the callable of a cancelled subscription, a native one only when it can't be running."""
         with self._lock:
-            self.lingering.append(subscription)
-            for cancelled in tuple(self.lingering):
-                if (
-                    not cancelled.native
-                    or (idle and cancelled is subscription)
-                    or self._await_idle(cancelled, 0)
-                ):
-                    self.lingering.remove(cancelled)
-                    cancelled._forget()
+            cancelled = [*self.lingering, subscription]
+            free = [
+                other
+                for other in cancelled
+                if not other.native or (idle and other is subscription) or self._await_idle(other, 0)
+            ]
+            self.lingering[:] = [other for other in cancelled if other not in free]
+        for other in free:  # destructors run here, without the lock
+            other._forget()
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:

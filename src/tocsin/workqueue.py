@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from tocsin import backend
+from tocsin import backend, exit
 
 __all__ = ["Work", "WorkQueue"]
 
@@ -50,6 +50,7 @@ class WorkQueue(backend.WorkQueueCore):
             raise ValueError(f"max_active must be 0 to 65535, not {max_active}")
         if ordered and max_active > 1:
             raise ValueError(f"an ordered workqueue runs one work at a time, not max_active={max_active}")
+        exit.refuse_if_over()
         self.name = name
         self.ordered = ordered
         self._start(workers, 32, 1 if ordered else max_active, backend.switches()["portable"])

@@ -20,7 +20,7 @@ from tocsin._core.atomic cimport a32_load_relaxed, a64_fetch_add_relaxed
 from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_new
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_SKIPPED
 from tocsin._core.equeue cimport Stage
-from tocsin._core.event cimport Event, event_from_record
+from tocsin._core.event cimport event_from_record
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore

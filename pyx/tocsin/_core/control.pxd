@@ -35,12 +35,12 @@ from tocsin._core.workqueue cimport (
 
 
 cdef inline Worker* workqueue_worker_here(WorkQueue* wq) noexcept nogil:
-    """The worker on whose thread the caller is inside an item of the queue, or NULL. Any thread."""
+    """The worker whose thread the caller is on, or NULL: whatever it does, it is inside. Any thread."""
     cdef uint64_t thread = thread_self()
     cdef Worker* worker
     lock_take(&wq.lock)
     worker = wq.workers
-    while worker != NULL and not (worker.thread == thread and worker.current != NULL):
+    while worker != NULL and worker.thread != thread:
         worker = worker.following
     lock_drop(&wq.lock)
     return worker

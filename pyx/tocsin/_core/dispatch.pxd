@@ -61,6 +61,7 @@ cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event
     """Call a chain for an event, with whatever the stage needs for calling. CHAIN_*. Its worker."""
     if not stage.entered and stage.enter != NULL:
         if not stage.enter(stage):
+            stage.is_cut_off = True
             return DISPATCH_REFUSED
         stage.entered = True
         if a32_load_relaxed(&stage.wq.halted):      # frozen while we waited for the GIL
@@ -155,7 +156,7 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
     """Handle a streak of events before `limit`. False if the run must end. Its worker."""
     cdef uint32_t n = 0
     cdef bint may_call = True
-    while stage.position != limit and n < budget.streak:
+    while stage.position != limit and n < min(budget.streak, budget.events):
         if a32_load_relaxed(&stage.wq.halted) or not stage_step(stage, is_last):
             may_call = False
             break

@@ -54,15 +54,20 @@ cdef class PipelineCore(NotifyCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
+    cdef bint is_ended
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
     cdef object on_error
 
     def __del__(self):
-        # Not in __dealloc__: the garbage collector finalises all of a cycle before it clears any of it,
-        # so here the bridges are still whole.
+        # Not left to __dealloc__: the garbage collector finalises all of a cycle before it clears any of
+        # it, so here the bridges are still whole.
+        self.end()
+
+    cdef void end(self) noexcept:
         cdef StageBridge bridge
-        if self.core == NULL:
+        if self.core == NULL or self.is_ended:
             return
+        self.is_ended = True
         self.shut()
         for bridge in self.bridges:
             if bridge is not None:
@@ -74,6 +79,7 @@ cdef class PipelineCore(NotifyCore):
 
     def __dealloc__(self):
         if self.core != NULL:
+            self.end()           # a subclass may have a __del__ that doesn't call ours
             core_release(self.core)
 
     def _start(

@@ -4,7 +4,7 @@
 
 All records are checked before the first one is put in, so an error accepts nothing. Then they go in by claims of
 up to 64, each claimed, written and published as one; when a claim finds no room, smaller ones are tried, so what
-fits goes in. With the GIL; nothing here allocates or lets it go between claim and publication.
+fits goes in. A claim has at most 16 MiB, since that is what a pad may have. With the GIL; nothing here allocates or lets it go between claim and publication.
 """
 
 cimport cython
@@ -30,7 +30,7 @@ from tocsin._core.equeue cimport (
     equeue_publish,
     equeue_write,
 )
-from tocsin._core.header cimport header_stride
+from tocsin._core.header cimport MAX_SIZE, header_stride
 from tocsin._core.payload cimport PayloadRule, payload_fits
 from tocsin._core.ring cimport ring_reserved
 from tocsin._core.times cimport stamp_of
@@ -136,7 +136,7 @@ cdef Notified many_put(Many many) noexcept:
     cdef uint64_t n, i, at
     cdef Notified notified
     while many.done < many.count:
-        n = min(most, many.count - many.done, whole_records(q, stride))
+        n = min(most, many.count - many.done, whole_records(q, stride), max(<uint64_t> 1, MAX_SIZE // stride))
         notified = equeue_claim(q, n * stride, &at)
         if notified == NOTIFY_FULL and n > 1:
             most = n // 2

@@ -132,7 +132,7 @@ cdef class NotifyCore:
         cdef EventsQueue* q = self.queue_of(code)
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef Notified notified = NOTIFY_UNKNOWN
-        cdef int64_t deadline = 0 if timeout is 0 else deadline_of(timeout)
+        cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
         if q != NULL:
             if not PyBytes_CheckExact(payload):
                 payload = self.payload_of(code, payload)
@@ -141,7 +141,7 @@ cdef class NotifyCore:
             )
             if notified == NOTIFIED:
                 return True
-            if notified == NOTIFY_FULL and timeout is not 0:
+            if notified == NOTIFY_FULL and deadline != 0:
                 notified = self.notify_waiting(q, code, payload, stamp, deadline)
                 if notified == NOTIFIED:
                     return True

@@ -34,6 +34,7 @@ from tocsin._core.atomic cimport (
     a64_load_relaxed,
     a64_load_seq_cst,
     a64_store_relaxed,
+    a64_store_release,
     bytes_put,
 )
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags
@@ -66,7 +67,7 @@ cdef inline void ring_init(Ring* ring, void* data, uint64_t size, uint64_t start
 
 cdef inline void ring_share(Ring* ring) noexcept nogil:
     """From now on writers reserve by compare-and-swap. The one locked writer, once."""
-    a64_store_relaxed(&ring.reserved, a64_load_relaxed(&ring.fifo.in_) >> 4 << 16)
+    a64_store_release(&ring.reserved, a64_load_relaxed(&ring.fifo.in_) >> 4 << 16)   # [record-complete]
     ring.shared = True
 
 

@@ -1,6 +1,6 @@
 /* Native threads, a lock for cold paths, and bells to sleep on.
  *
- * Threads: detached, every signal blocked (signals belong to the program's own threads), stacks of
+ * Threads: detached, signals blocked (they belong to the program's own threads), stacks of
  * at least 1 MiB. Nobody joins a thread: what a thread uses is counted, and the last user frees it.
  *
  * Lock: guards lists that no producer touches; held for a few instructions, never across user code.
@@ -174,6 +174,10 @@ static inline int thread_start(const char *name, thread_function function, void 
     /* A new thread inherits the mask of its creator: block everything around the creation. */
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV); /* those that a thread brings upon itself: crash handlers want to see them */
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
     int error = pthread_create(&thread, &attributes, thread_main, start);

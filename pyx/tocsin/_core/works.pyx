@@ -9,7 +9,7 @@ The block with an item's node is freed with the item, or, if a list still holds 
 Any thread. Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from tocsin._core.atomic cimport a32_load_relaxed, a64_load_seq_cst
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
@@ -200,7 +200,7 @@ cdef class WorkQueueCore:
         if len(self.works) >= self.purge_at:
             self.works = {
                 known
-                for known in self.works
+                for known in tuple(self.works)
                 if (<WorkCore> known).state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING)
             }
             self.purge_at = max(64, 2 * len(self.works))
@@ -213,7 +213,7 @@ cdef class WorkQueueCore:
         return queue_work(&self.pool.wq, &(<WorkCore> work).block.work) != QUEUED_NOT
 
     def queue_delayed(self, work: WorkCore, seconds: object) -> bool:
-        """Have a work run `seconds` from now. False if a run was owed already: that one stays."""
+        """Have a work run `seconds` from now; False if a run was owed already: that one stays."""
         cdef uint64_t delay = delay_of(seconds)
         if delay == 0:
             return self.queue(work)
@@ -270,8 +270,6 @@ cdef class WorkQueueCore:
         self.is_closed = True
         pool_end(self.pool, deadline_of(timeout))
 
-    # -- waiting --------------------------------------------------------------------------------------
-
     cdef bint is_due(self, WorkCore work) noexcept:
         return work.block.work.due == 0 or work.state() & WORK_TIMED == 0
 
@@ -282,7 +280,7 @@ cdef class WorkQueueCore:
             raise RuntimeError(f"{what} of the frozen {self!r} would wait for ever: thaw() first, or a timeout")
         owed = [
             (work, work_flush_target((<WorkCore> work).state()))
-            for work in self.works
+            for work in tuple(self.works)
             if (<WorkCore> work).state() & (WORK_PENDING | WORK_RUNNING) and self.is_due(work)
         ]
         for work, target in owed:

@@ -1,0 +1,155 @@
+"""What goes away while something is under way: collected, dropped, exited - never freed under a worker's feet.
+
+Each case runs in an interpreter of its own, since what it guards against is a crash.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAD = """
+import faulthandler, functools, gc, sys, threading, time
+faulthandler.enable()
+import tocsin
+
+class Motor(tocsin.Protocol):
+    limit = tocsin.EventType(0, {"motor": "u4", "rpm": "i4"}, source="motor")
+
+MOTOR = Motor(0x80)
+gc.disable()
+
+def spin(seconds):              # holds the GIL, so that workers come to wait for it
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+def litter():                   # puts something else where freed objects were
+    return [bytes(range(200)) for _ in range(1000)]
+"""
+
+PIPELINE_IN_A_CYCLE = """
+def hear(pipeline, event):
+    pass
+
+for _ in range(100):
+    pipeline = tocsin.Pipeline()
+    pipeline.register(MOTOR)
+    pipeline.subscribe(MOTOR.limit, functools.partial(hear, pipeline))
+    pipeline.notify(MOTOR.limit, bytes(8))
+    spin(0.001)
+    del pipeline
+    gc.collect()
+    litter()
+"""
+
+WORKQUEUE_WITH_WORKS = """
+for _ in range(100):
+    queue = tocsin.WorkQueue("dropped")
+    works = [tocsin.Work(lambda: None) for _ in range(20)]
+    for work in works[:10]:
+        queue.queue(work)
+    for work in works[10:]:
+        queue.queue_delayed(work, 0.002)
+    spin(0.001)
+    del queue, work, works
+    gc.collect()
+    litter()
+"""
+
+CANCELLED_UNDER_WAY = """
+import ctypes
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+with tocsin.Pipeline() as pipeline:
+    pipeline.register(MOTOR)
+    for _ in range(100):
+        subscription = pipeline.subscribe_native(MOTOR.limit, FUNCTION(lambda context, event: 0))
+        pipeline.notify(MOTOR.limit, bytes(8))
+        spin(0.0005)            # the worker is in the function by now, and waits for the GIL
+        subscription.cancel(wait=False)
+        del subscription
+        junk = [FUNCTION(lambda context, event: 1) for _ in range(20)]
+        time.sleep(0.0005)
+"""
+
+MADE_TOO_LATE = """
+import atexit
+
+def late():
+    try:
+        tocsin.Pipeline()
+    except RuntimeError as error:
+        print(error)
+
+# Registered anew, so that it runs after tocsin's own hook.
+atexit.unregister(tocsin.exit._close_all)
+atexit.register(late)
+atexit.register(tocsin.exit._close_all)
+"""
+
+CLOSED_BY_A_WORKERS_LAST_BREATH = """
+local = threading.local()
+errors = []
+
+class Closes:
+    def __init__(self, pipeline):
+        self.pipeline = pipeline
+    def __del__(self):
+        try:
+            self.pipeline.close()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+pipeline = tocsin.Pipeline()
+pipeline.register(MOTOR)
+@pipeline.subscribe(MOTOR.limit)
+def keep(event):
+    local.kept = Closes(pipeline)
+pipeline.notify(MOTOR.limit, bytes(8))
+assert pipeline.close(30)
+assert errors and "wait for itself" in errors[0], errors
+"""
+
+
+def run(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", HEAD + code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, f"exit status {result.returncode}: {result.stderr}"
+    return result.stdout
+
+
+def test_a_pipeline_that_the_collector_finds_is_finalised_before_it_is_cleared() -> None:
+    run(PIPELINE_IN_A_CYCLE)
+
+
+def test_a_workqueue_dropped_with_pending_and_delayed_works_frees_nothing_too_early() -> None:
+    run(WORKQUEUE_WITH_WORKS)
+
+
+def test_a_native_function_cancelled_while_it_runs_is_kept_until_it_has_returned() -> None:
+    run(CANCELLED_UNDER_WAY)
+
+
+def test_a_pipeline_made_after_the_exit_hook_is_refused() -> None:
+    assert "exiting" in run(MADE_TOO_LATE)
+
+
+def test_closing_as_a_workers_thread_ends_raises_instead_of_waiting_for_itself() -> None:
+    run(CLOSED_BY_A_WORKERS_LAST_BREATH)
+
+
+@pytest.mark.parametrize("crash", ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"])
+def test_a_worker_blocks_signals_but_not_those_of_its_own_crash(crash: str) -> None:
+    assert (
+        run(f"""
+import signal
+with tocsin.Pipeline() as pipeline:
+    pipeline.register(MOTOR)
+    pipeline.subscribe(MOTOR.limit, lambda event: seen.append(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+    seen = []
+    pipeline.notify(MOTOR.limit, bytes(8))
+print(signal.SIGINT in seen[0], signal.{crash} in seen[0])
+""")
+        == "True False\n"
+    )
