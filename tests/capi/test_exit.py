@@ -6,7 +6,6 @@ import pytest
 
 from compiling import compile_library, run_python
 
-
 FLOODED_EXIT = """
 import ctypes, sys, time
 import tocsin

@@ -1,4 +1,3 @@
-"""What goes away while something is under way: collected, dropped, exited - never freed under a worker's feet.
 
 Each case runs in an interpreter of its own, since what it guards against is a crash.
 """
