@@ -1,3 +1,4 @@
+"""What goes away while something is under way is never freed under a worker's feet.
 
 Each case runs in an interpreter of its own, since what it guards against is a crash.
 """
