@@ -4,7 +4,6 @@ Switches, read from the environment (`1` is on):
 
 TOCSIN_DEBUG=1          debug information, assertions, almost no optimisation
 TOCSIN_SANITIZE=thread  compile and link with -fsanitize=thread (or address, undefined)
-TOCSIN_PURE=1           leave the compiled core out; without this a failed compile is fatal
 """
 
 import os
@@ -19,7 +18,6 @@ from setuptools.command.build_py import build_py
 
 DEBUG = os.environ.get("TOCSIN_DEBUG") == "1"
 SANITIZE = os.environ.get("TOCSIN_SANITIZE")
-PURE = os.environ.get("TOCSIN_PURE") == "1"
 
 PYX = Path("pyx")
 SOURCES = sorted(PYX.rglob("*.pyx"))
@@ -67,7 +65,7 @@ class BuildExt(build_ext):
 
 
 if __name__ == "__main__":
-    if not SOURCES and not PURE:
+    if not SOURCES:
         sys.exit("setup.py: no .pyx file under pyx/: this is not a complete source tree")
     setup(
         cmdclass={"build_py": BuildPy, "build_ext": BuildExt},
@@ -82,6 +80,6 @@ if __name__ == "__main__":
                 extra_link_args=LINK,
                 depends=[str(path) for path in DECLARATIONS],
             )
-            for path in ([] if PURE else SOURCES)
+            for path in SOURCES
         ],
     )

@@ -183,9 +183,3 @@ def test_broken_compile_fails_the_build(wheel: Path, unpacked: Path, place: Path
     assert result.returncode != 0
     assert "this is not C" in result.stdout
     assert list(place.glob("nothing/*.whl")) == []
-
-
-def test_core_is_left_out_only_on_request(unpacked: Path, place: Path) -> None:
-    must(build("wheel", unpacked, place / "pure", TOCSIN_PURE="1"))
-    (archive,) = (place / "pure").iterdir()
-    assert archive.name.endswith("-py3-none-any.whl")
