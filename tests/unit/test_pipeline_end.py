@@ -212,9 +212,12 @@ pipeline.register(MOTOR)
         "        pipeline.notify(MOTOR.tick, (1,))\n"
         "    except tocsin.ClosedError:\n"
         "        got.append('closed')\n"
-        "    tocsin.Pipeline().close()\n"
+        "    try:\n"
+        "        tocsin.Pipeline()\n"
+        "    except RuntimeError:\n"
+        "        got.append('refused')\n"
         "atexit.register(late)\n"
         "atexit.register(tocsin.exit._close_all)\n",
         1,
     )
-    assert assert_ends_well(code) == "closed"
+    assert assert_ends_well(code) == "closed refused"

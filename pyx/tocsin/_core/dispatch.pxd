@@ -61,7 +61,6 @@ cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event
     """Call a chain for an event, with whatever the stage needs for calling. CHAIN_*. Its worker."""
     if not stage.entered and stage.enter != NULL:
         if not stage.enter(stage):
-            stage.is_cut_off = True
             return DISPATCH_REFUSED
         stage.entered = True
         if a32_load_relaxed(&stage.wq.halted):      # frozen while we waited for the GIL

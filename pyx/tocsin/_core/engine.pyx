@@ -15,32 +15,14 @@ from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport (
-    core_add_queue,
-    core_new,
-    core_release,
-    equeue_abandon,
-    equeue_await_position,
-    equeue_free,
-    equeue_has_passed,
-    equeue_is_quiet,
-    equeue_new,
-    equeue_shut,
-    equeue_target,
-    equeue_wait_begin,
-    equeue_wait_end,
-    equeue_wait_look,
-)
+from tocsin._core.core cimport core_add_queue, core_new, core_release, equeue_abandon, equeue_await_position
+from tocsin._core.core cimport equeue_free, equeue_has_passed, equeue_is_quiet, equeue_new, equeue_shut
+from tocsin._core.core cimport equeue_target, equeue_wait_begin, equeue_wait_end, equeue_wait_look
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
-from tocsin._core.subscription cimport (
-    bridge_detach,
-    bridge_keep_running,
-    bridge_new,
-    bridge_subscribe,
-)
+from tocsin._core.subscription cimport bridge_detach, bridge_keep_running, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport bell_park
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
 from tocsin._core.times cimport deadline_of, slice_until

@@ -103,7 +103,6 @@ cdef struct Stage:
     uint64_t n_collected          # those that only batches hold,
     uint64_t n_unclaimed          # and those that nobody wanted
     bint entered
-    bint is_cut_off               # there is no Python any more that could be called
     bint is_inline                # the Python stage runs this native one in passing
     bint has_batches              # some of them are kept for batch subscribers
     # Read by others.

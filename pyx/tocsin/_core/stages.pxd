@@ -156,7 +156,6 @@ cdef inline bint python_end_look(Stage* stage) noexcept nogil:
         else:
             if not stage.entered:
                 if not stage.enter(stage):
-                    stage.is_cut_off = True
                     return False
                 stage.entered = True
             called = stage.call_batches(stage)
@@ -199,5 +198,5 @@ cdef inline void python_stage(Work* work) noexcept nogil:
         stage.leave(stage)
     stage_turn(stage, 1)
     stage_count_activation(stage, is_empty)
-    if not may_go_on and not stage.is_cut_off and not a32_load_relaxed(&stage.queue.abandoned):
+    if not may_go_on and not a32_load_relaxed(&stage.queue.abandoned):
         queue_work(stage.wq, &stage.work)
