@@ -1,4 +1,4 @@
-"""The marks that `--check` holds the figures against: best times, and medians of ratios taken round by round."""
+"""The marks that `--check` holds the figures against: best times, and ratios round by round (median)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

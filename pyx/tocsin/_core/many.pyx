@@ -4,7 +4,8 @@
 
 All records are checked before the first one is put in, so an error accepts nothing. Then they go in by claims of
 up to 64, each claimed, written and published as one; when a claim finds no room, smaller ones are tried, so what
-fits goes in. A claim has at most 16 MiB, since that is what a pad may have. With the GIL; nothing here allocates or lets it go between claim and publication.
+fits goes in. A claim has at most 16 MiB, since that is what a pad may have. With the GIL; nothing here allocates
+or lets it go between claim and publication.
 """
 
 cimport cython
