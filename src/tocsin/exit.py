@@ -6,6 +6,7 @@ worker takes the GIL any more, so a callback that hangs for ever can't hold the 
 
 import atexit
 import logging
+import os
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -48,3 +49,6 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    # The threads of these pipelines are the parent's: a child that ends must not wait for them.
+    os.register_at_fork(after_in_child=_open.clear)

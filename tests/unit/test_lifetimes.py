@@ -111,6 +111,22 @@ assert errors and "wait for itself" in errors[0], errors
 """
 
 
+FORKED_AND_ENDED = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)     # of forking with threads, which is the point
+pipeline = tocsin.Pipeline(exit_timeout=60)
+pipeline.register(MOTOR)
+pipeline.subscribe(MOTOR.limit, print)
+pipeline.freeze()
+pipeline.notify(MOTOR.limit, bytes(8))
+child = os.fork()
+if child == 0:
+    sys.exit(7)                 # with an event queued that nobody in the child could deliver
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+pipeline.thaw()
+"""
+
+
 def run(code: str) -> str:
     result = subprocess.run(
         [sys.executable, "-c", HEAD + code], capture_output=True, text=True, timeout=120, check=False
@@ -137,6 +153,10 @@ def test_a_pipeline_made_after_the_exit_hook_is_refused() -> None:
 
 def test_closing_as_a_workers_thread_ends_raises_instead_of_waiting_for_itself() -> None:
     run(CLOSED_BY_A_WORKERS_LAST_BREATH)
+
+
+def test_a_forked_child_ends_without_waiting_for_its_parents_workers() -> None:
+    assert run(FORKED_AND_ENDED).count("motor.limit") == 1
 
 
 @pytest.mark.parametrize("crash", ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"])
