@@ -28,7 +28,7 @@ def python_library() -> list[str]:
     folders = [sysconfig.get_config_var(name) for name in ("LIBDIR", "LIBPL")]
     name = f"python{sysconfig.get_config_var('LDVERSION')}"
     if not any(list(Path(folder).glob(f"lib{name}.*")) for folder in folders if folder):
-        pytest.skip(f"there is no lib{name} to link")
+        pytest.fail(f"there is no lib{name} to link: install the interpreter's development files")
     others = [sysconfig.get_config_var(name) or "" for name in ("LIBS", "SYSLIBS")]
     paths = [f"{flag}{folder}" for folder in folders if folder for flag in ("-L", "-Wl,-rpath,")]
     return [*paths, f"-l{name}", "-Wl,--export-dynamic", *" ".join(others).split()]
@@ -57,7 +57,7 @@ def run_driver(pyx: Path, work: Path) -> subprocess.CompletedProcess[str]:
 def test_two_native_threads_race_nowhere(tmp_path: Path) -> None:
     result = run_driver(PYX, tmp_path)
     if "unexpected memory mapping" in result.stderr:
-        pytest.skip("ThreadSanitizer doesn't run on this system")
+        pytest.fail("ThreadSanitizer doesn't start here; as root: sysctl vm.mmap_rnd_bits=28")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
