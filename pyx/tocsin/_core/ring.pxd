@@ -66,9 +66,12 @@ cdef inline void ring_init(Ring* ring, void* data, uint64_t size, uint64_t start
 
 
 cdef inline void ring_share(Ring* ring) noexcept nogil:
-    """From now on writers reserve by compare-and-swap. The one locked writer, once."""
+    """From now on writers reserve by compare-and-swap. The one locked writer: the GIL's, or an exclusive
+    producer's when it gives the ring back, while the others find the door shut.
+    """
     a64_store_release(&ring.reserved, a64_load_relaxed(&ring.fifo.in_) >> 4 << 16)   # [record-complete]
-    ring.shared = True
+    if not ring.shared:
+        ring.shared = True        # written once: the others may be reading it
 
 
 cdef inline void ring_take_over(Ring* ring) noexcept nogil:
