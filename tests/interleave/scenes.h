@@ -1,0 +1,11 @@
+/* All scenes, by file. */
+#ifndef SCENES_H
+#define SCENES_H
+
+#include "explorer.h"
+
+extern const scene_t *const litmus_scenes[];
+extern const scene_t *const works_scenes[];
+extern const scene_t *const events_scenes[];
+
+#endif
