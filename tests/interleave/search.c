@@ -1,11 +1,13 @@
 /* Searching the executions of a scene.
  *
- * SEARCH_STATES visits every state once: depth first, over the moves that are possible in it, going back by
- * the arena's log. A state is all that the arena and the stacks hold, known again by 64 bits of hash. Sleep sets
- * leave out a move whose place among independent ones was tried before; a state that is met again is
- * gone on from by the moves that slept at every earlier visit and don't sleep now (Godefroid's combination of
- * the two). With a bound of preemptions the number used and the last thread belong to the state, and no move
- * sleeps. SEARCH_SLEEP is the same without remembering states: slower, and independent of the hash.
+ * SEARCH_STATES visits every state once: depth first, over all moves that are possible in it, going back by
+ * the arena's log. A state is all that the arena and the stacks hold, known again by 64 bits of hash. From every
+ * state an end must be reachable: the search keeps track of strongly connected components (Tarjan), and one that
+ * nothing leaves and in which nothing ends is a livelock. With a bound of preemptions the number used and
+ * the last thread belong to the state.
+ *
+ * SEARCH_SLEEP remembers no states; sleep sets leave out a move whose place among independent ones was tried
+ * before. Far slower to come to an end, and independent of the hash.
  *
  * SEARCH_RANDOM lets a random move happen at each shared access; SEARCH_PCT gives the moves random priorities
  * and changes some at random places, which finds a bug of depth d with a probability of at least 1 / (n k^(d-1)).
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "arena.h"
@@ -28,12 +31,15 @@ enum { DEPTH = 1 << 15, RUN_STEPS = 200000 };
 typedef struct {
     uint64_t enabled, todo, done, sleep;
     size_t mark;
-    int8_t pick, last;
+    uint32_t index, low; /* Tarjan's */
+    int8_t pick, last, is_good;
     int16_t preemptions;
 } node_t;
 
+/* A state that was met: its number in the order of meeting; 0 once its component is done. */
 typedef struct {
-    uint64_t key, sleep;
+    uint64_t key;
+    uint64_t index;
 } seen_t;
 
 static const search_t *wanted;
@@ -41,7 +47,10 @@ static node_t path[DEPTH];
 static int depth, deepest;
 static seen_t *table;
 static uint64_t table_mask, table_used;
-static long steps, ends, runs, cuts;
+static seen_t **open_states; /* of components that are not done yet */
+static size_t n_open, open_room;
+static int no_way_out; /* what failed is that no end can be reached from here */
+static long steps, ends, runs;
 static double began;
 static uint64_t rng;
 
@@ -140,6 +149,10 @@ static void play_again(const char *why) {
     }
     if (machine_failed == NULL)
         look_at_end();
+    if (no_way_out) {
+        printf("from here the threads can move for ever, and nothing they do leads to an end\n");
+        return;
+    }
     if (machine_failed == NULL || strcmp(machine_failed, why) != 0)
         xp_die("not deterministic: the same moves end with \"%s\"", machine_failed ? machine_failed : "nothing");
 }
@@ -176,11 +189,8 @@ static void tell(const char *outcome) {
 
 /* -- depth first ------------------------------------------------------------------------------ */
 
-/* Which moves are still to be tried from this state; `sleep` is what need not be, and may shrink. */
-static uint64_t todo_here(uint64_t enabled, uint64_t *sleep, int last, int preemptions) {
+static seen_t *look_up(int last, int preemptions) {
     uint64_t key = arena_hash;
-    if (wanted->how == SEARCH_SLEEP)
-        return enabled & ~*sleep;
     if (wanted->bound >= 0) {
         uint64_t used[2] = {(uint64_t)(uint32_t)preemptions, (uint64_t)(uint32_t)last};
         key ^= hash_bytes(used, sizeof used, 77);
@@ -191,13 +201,36 @@ static uint64_t todo_here(uint64_t enabled, uint64_t *sleep, int last, int preem
         entry = entry == &table[table_mask] ? table : entry + 1;
     if (entry->key == 0) {
         entry->key = key;
-        entry->sleep = *sleep;
-        table_used++;
-        return enabled & ~*sleep;
+        entry->index = ++table_used;
+        if (n_open == open_room)
+            open_states = realloc(open_states, (open_room = 2 * open_room + 4096) * sizeof *open_states);
+        open_states[n_open++] = entry;
+        return NULL; /* new */
     }
-    uint64_t todo = entry->sleep & ~*sleep;
-    *sleep = entry->sleep &= *sleep;
-    return todo;
+    return entry;
+}
+
+/* The search leaves the state on top of the path: is its component done, and does it lead anywhere? */
+static void leave(void) {
+    node_t *node = &path[--depth];
+    if (wanted->how != SEARCH_STATES)
+        return;
+    if (node->low == node->index) {
+        if (!node->is_good) {
+            depth++;
+            no_way_out = 1;
+            xp_fail("endless", "the threads can move for ever and never come to an end");
+            return;
+        }
+        while (n_open && open_states[n_open - 1]->index >= node->index)
+            open_states[--n_open]->index = 0;
+    }
+    if (depth > 0) {
+        node_t *parent = &path[depth - 1];
+        parent->is_good |= node->is_good;
+        if (node->low < parent->low)
+            parent->low = node->low;
+    }
 }
 
 static int choose(const node_t *node) {
@@ -209,7 +242,7 @@ static int choose(const node_t *node) {
 /* The moves that still sleep after `pick` was made at this node. To be asked before it is made. */
 static uint64_t asleep_after(const node_t *node, int pick) {
     uint64_t asleep = 0, candidates = (node->sleep | node->done) & ~bit(pick) & node->enabled;
-    if (wanted->bound >= 0)
+    if (wanted->how != SEARCH_SLEEP)
         return 0;
     for (; candidates; candidates &= candidates - 1) {
         int id = __builtin_ctzll(candidates);
@@ -226,26 +259,40 @@ static int is_preemption(const node_t *node, int pick) {
 /* Go down by one state, if there is something to do from it. */
 static void enter(uint64_t sleep, int last, int preemptions) {
     uint64_t enabled = machine_enabled();
+    uint64_t todo = enabled & ~sleep;
+    node_t *parent = depth ? &path[depth - 1] : NULL;
+    node_t node = {.enabled = enabled, .sleep = sleep, .last = (int8_t)last, .pick = -1};
     if (enabled == 0) {
+        if (parent)
+            parent->is_good = 1;
         look_at_end();
         return;
     }
-    uint64_t todo = todo_here(enabled, &sleep, last, preemptions);
-    if (wanted->bound >= 0 && preemptions >= wanted->bound && last >= 0 && enabled >> last & 1)
-        todo &= bit(last) | ~(bit(MAX_THREADS) - 1);
-    if (todo == 0) {
-        cuts++;
-        return;
+    if (wanted->how == SEARCH_STATES) {
+        const seen_t *met = look_up(last, preemptions);
+        if (met) {
+            if (met->index == 0)
+                parent->is_good = 1; /* its component is done, and so leads to an end */
+            else if (met->index < parent->low)
+                parent->low = (uint32_t)met->index;
+            return;
+        }
+        node.index = node.low = (uint32_t)table_used;
     }
+    if (wanted->bound >= 0 && preemptions >= wanted->bound && last >= 0 && enabled >> last & 1) {
+        todo &= bit(last) | ~(bit(MAX_THREADS) - 1);
+        node.is_good = 1; /* what is left out may lead there */
+    }
+    if (todo == 0)
+        return;
     if (depth == DEPTH) {
         xp_fail("endless", "an execution of %d steps", DEPTH);
         return;
     }
-    path[depth] = (node_t){.enabled = enabled, .todo = todo, .sleep = sleep, .last = (int8_t)last};
-    path[depth].preemptions = (int16_t)preemptions;
-    path[depth].pick = -1;
-    path[depth].mark = arena_mark();
-    depth++;
+    node.todo = todo;
+    node.preemptions = (int16_t)preemptions;
+    node.mark = arena_mark();
+    path[depth++] = node;
     if (depth > deepest)
         deepest = depth;
 }
@@ -262,7 +309,7 @@ static const char *search_all(void) {
             node->pick = -1;
         }
         if (node->todo == 0) {
-            depth--;
+            leave();
             continue;
         }
         int pick = choose(node);
@@ -271,6 +318,8 @@ static const char *search_all(void) {
         node->pick = (int8_t)pick;
         machine_step(pick, 1);
         steps++;
+        if (table)
+            __builtin_prefetch(&table[(arena_hash + (arena_hash == 0)) & table_mask]);
         if (machine_grown)
             return "again";
         look_always();
@@ -286,26 +335,36 @@ static const char *search_all(void) {
     }
     if (machine_failed == NULL)
         return "exhausted";
-    for (int i = 0; i < depth; i++)
+    for (int i = 0; i < depth && path[i].pick >= 0; i++)
         remember(path[i].pick);
     return NULL;
+}
+
+/* In huge pages where there are any: each look goes to another place, and would miss the TLB as well. */
+static seen_t *new_table(void) {
+    size_t size = (table_mask + 1) * sizeof *table;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        xp_die("no memory for 2^%d states", wanted->table_bits);
+    madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
 }
 
 static const char *search_again_and_again(void) {
     const char *outcome;
     if (wanted->how == SEARCH_STATES) {
         table_mask = ((uint64_t)1 << wanted->table_bits) - 1;
-        table = calloc(table_mask + 1, sizeof *table);
-        if (table == NULL)
-            xp_die("no memory for 2^%d states", wanted->table_bits);
+        table = new_table();
     }
     machine_forget();
     machine_learn(1);
     do {
-        if (table && table_used)
-            memset(table, 0, (table_mask + 1) * sizeof *table);
+        if (table && table_used) {
+            munmap(table, (table_mask + 1) * sizeof *table);
+            table = new_table();
+        }
         machine_grown = 0;
-        table_used = 0;
+        table_used = n_open = 0;
         steps = ends = 0;
         machine_accesses = 0;
         begin();
@@ -390,11 +449,13 @@ int search(const search_t *search) {
     const char *outcome;
     wanted = search;
     began = seconds_now();
-    steps = ends = runs = cuts = machine_accesses = 0;
+    steps = ends = runs = machine_accesses = 0;
+    no_way_out = 0;
     deepest = n_made = 0;
     machine_be_fair(search->how != SEARCH_STATES);
     outcome = search->how < SEARCH_RANDOM ? search_again_and_again() : search_at_random();
-    free(table);
+    if (table)
+        munmap(table, (table_mask + 1) * sizeof *table);
     table = NULL;
     if (outcome == NULL)
         return tell_failure();

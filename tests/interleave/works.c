@@ -11,7 +11,7 @@
 #include "explorer.h"
 #include "shipped.h"
 
-enum { ITEMS = 2, KICKERS = 3 };
+enum { ITEMS = 3, KICKERS = 3, WAITS_FOR_LAST = 10 };
 
 typedef struct {
     void *wq;
@@ -34,14 +34,10 @@ enum { PENDING = 1, LINKED = 2, RUNNING = 4, TIMED = 8 };
 void hook_name(const void *address, uint64_t size, const char *name) { xp_call_it(address, size, name); }
 void hook_ignore(const void *address, uint64_t size) { arena_ignore(address, size); }
 
-static void wait_for_the_other(void) {
-    xp_wait(&S->runs[1]);
-    S->taken[0] = a32_load_acquire(&S->offered[0]);
-}
-
 void hook_item(int i) {
-    if (i == ITEMS) {
-        wait_for_the_other();
+    if (i == WAITS_FOR_LAST) { /* item 1 hangs until item 2 has run: only one more worker can bring that about */
+        xp_wait(&S->runs[2]);
+        S->taken[1] = a32_load_acquire(&S->offered[1]);
         return;
     }
     xp_scene_step(&S->inside[i]);
@@ -364,18 +360,17 @@ static void delayer(void *variant) {
         item_cancel(S->items[0]);
 }
 
-/* The run of item 0 waits until item 1 has run: only one more worker can bring that about. */
-static void blocked_kicks(void *unused) {
+static void kick_all(void *unused) {
     (void)unused;
-    kick(0);
-    kick(1);
+    for (int i = 0; i < ITEMS; i++)
+        kick(i);
 }
 
 static void time_final(void) {
     for (int i = 0; i < ITEMS; i++)
         if (S->items[i] && item_word(S->items[i]) & (PENDING | LINKED | RUNNING | TIMED))
             xp_fail("stranded", "item %d: state %x", i, (unsigned)item_word(S->items[i]));
-    if (S->target[0] == ONE_MORE)
+    if (S->items[2])
         all_taken();
     else if (S->target[0] != DELAYED_CANCEL && S->runs[0] == 0)
         xp_fail("stranded", "a delayed item never ran");
@@ -384,14 +379,16 @@ static void time_final(void) {
 static void time_setup(int variant) {
     S->wq = works_new();
     works_describe(S->wq);
-    S->items[0] = item_new(S->wq, variant == ONE_MORE ? 2 : 0);
-    if (variant == ONE_MORE)
-        S->items[1] = item_new(S->wq, 1);
+    S->items[0] = item_new(S->wq, 0);
+    if (variant == ONE_MORE) {
+        S->items[1] = item_new(S->wq, WAITS_FOR_LAST);
+        S->items[2] = item_new(S->wq, 2);
+    }
     works_start(S->wq, 1, 1, 2);
     S->target[0] = (uint32_t)variant;
     xp_run_quietly();
     xp_let_time_pass(4, 0);
-    xp_thread("delayer", variant == ONE_MORE ? blocked_kicks : delayer, (void *)(intptr_t)variant);
+    xp_thread("delayer", variant == ONE_MORE ? kick_all : delayer, (void *)(intptr_t)variant);
 }
 
 static const scene_t timing = {

@@ -1,0 +1,57 @@
+"""Which tests run where: each name that is left out has its reason beside it.
+
+Names are pytest's node ids; a folder or a file stands for all that is in it, a test for all its parameters.
+"""
+
+# No sanitizer sees the core here: the tests build it themselves, read text, or start no core of ours at all.
+NOT_OURS = {
+    "tests/native": "builds programs with sanitizers of its own; they have rows of their own",
+    "tests/interleave": "builds programs of its own, in which threads are not real",
+    "tests/verify": "the table of all checks would run this one in itself",
+    "tests/sanitize": "this check",
+    "tests/typing": "type checkers read stubs: no core runs",
+    "tests/test_artifacts.py": "builds and installs a core of its own, without a sanitizer",
+    "tests/test_house_rules.py": "reads text; the stubs are compared in every other run",
+}
+PRELOADED = {
+    "tests/capi/test_allocations.py": "counts malloc() by a library of its own in place of the sanitizer's",
+    "tests/unit/test_protocol.py::test_numpy_is_imported_by_nobody_but_the_user": (
+        "starts an interpreter with an empty environment: without the preloaded runtime the core can't load"
+    ),
+}
+ADDRESS = (
+    NOT_OURS
+    | PRELOADED
+    | {
+        "tests/unit/test_lifetimes.py::test_a_forked_child_ends_without_waiting_for_its_parents_workers": (
+            "forks beside threads that begin: the allocator of gcc 12's AddressSanitizer doesn't see to its "
+            "locks at a fork, so one that was taken stays taken in the child, and free() hangs there"
+        ),
+    }
+)
+THREAD = NOT_OURS | PRELOADED
+
+# The interpreters that these tests start are checked for everything but leaks: they end while cores are in use,
+# which is what is tested, and the memory goes with the process. A pipeline that is dropped well before the end
+# leaves nothing: scenario.py drops some and waits for their threads.
+KEPT_FOR_NATIVE = "a producer's core is kept on purpose at exit: native threads may go on calling (capi.pyx)"
+WORKER_ENDED = (
+    "the exit ends workers that come for the GIL where they stand, with what they hold (bridge.pyx)"
+)
+ENDS_WITH_THREADS = {
+    "tests/capi/test_examples.py::test_native_example": KEPT_FOR_NATIVE,
+    "tests/capi/test_exit.py": KEPT_FOR_NATIVE,
+    "tests/concurrency/test_dropping.py": WORKER_ENDED,
+    "tests/unit/test_lifetimes.py::test_a_pipeline_that_the_collector_finds": WORKER_ENDED,
+    "tests/unit/test_lifetimes.py::test_a_workqueue_dropped_with_pending": WORKER_ENDED,
+    "tests/unit/test_pipeline_end.py": WORKER_ENDED,
+}
+
+# What runs when there is little time: where threads meet, and where memory comes and goes.
+SHORT_THREAD = ["tests/concurrency/test_churn.py", "tests/concurrency/test_producers.py", "tests/capi"]
+SHORT_ADDRESS = ["tests/capi", "tests/unit"]
+
+
+def left_out(names: dict[str, str]) -> list[str]:
+    """Return the options of pytest that leave these out."""
+    return [f"--deselect={name}" if "::" in name else f"--ignore={name}" for name in names]

@@ -1,0 +1,213 @@
+"""Tools, copies of the tree with a sanitized core, and runs of the tests in them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.native import programs
+from tests.sanitize import reports, suite
+from tests.verify.row import NotRun
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GENERATED = shutil.ignore_patterns("build", "dist", "*.so", "__pycache__", ".*", "*.egg-info")
+SWITCHES = {
+    "plain": {},
+    "thread": {"TOCSIN_SANITIZE": "thread"},
+    "address": {"TOCSIN_SANITIZE": "address,undefined"},
+}
+
+
+def need(tool: str, package: str) -> str:
+    """Return the path of a tool; a missing one is NotRun."""
+    found = shutil.which(tool)
+    if found is None:
+        raise NotRun(f"{tool} is missing: apt-get install {package}")
+    return found
+
+
+def runtime(name: str) -> str:
+    """Return the path of a sanitizer's runtime, to be preloaded."""
+    gcc = need("gcc", "gcc libc6-dev")
+    found = subprocess.run(
+        [gcc, f"-print-file-name={name}.so"], capture_output=True, text=True
+    ).stdout.strip()
+    if "/" not in found:
+        raise NotRun(f"{name}.so is missing: apt-get install gcc (it brings the runtimes of the sanitizers)")
+    return found
+
+
+def run(command: list[str], folder: Path, **extra: str) -> str:
+    """Run a command that must succeed; its output."""
+    done = subprocess.run(command, cwd=folder, env=os.environ | extra, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+# ------------------------------------------------------------------------------------- trees
+
+
+def source(folder: Path) -> Path:
+    """Return a copy of the tree, made once: what is edited meanwhile is not seen."""
+    copy = folder / "source"
+    if not copy.exists():
+        shutil.copytree(ROOT, copy, ignore=GENERATED)
+    return copy
+
+
+def tree(folder: Path, kind: str) -> Path:
+    """Return a copy of the tree in which the core was built in place, made once per kind."""
+    need("gcc", "gcc libc6-dev")
+    copy = folder / kind
+    if not copy.exists():
+        shutil.copytree(source(folder), copy)
+        translated = next(
+            (path for other in SWITCHES if (path := folder / other / "build/cython").exists()), None
+        )
+        if translated:  # the C text is the same for each kind
+            shutil.copytree(translated, copy / "build/cython")
+        build(copy, kind)
+    return copy
+
+
+def build(copy: Path, kind: str, *options: str) -> None:
+    switches = {"TOCSIN_DEBUG": "1", "PYTHONPATH": ""} | SWITCHES[kind]
+    run([sys.executable, "setup.py", "-q", "build_ext", "--inplace", *options], copy, **switches)
+
+
+def planted_tree(folder: Path, kind: str, plants: list["Planted"]) -> Path:
+    """Return a copy of tree() with planted bugs; only the modules that the patches name are built anew."""
+    copy = folder / f"{kind}-planted"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(tree(folder, kind), copy, ignore=shutil.ignore_patterns("pyx", "temp*", "lib*"))
+    modules = {module for plant in plants for module in plant.modules}
+    hunks = list({hunk: None for plant in plants for hunk in plant.mutant.hunks})
+    programs.Mutant("all of them", [], hunks).plant(copy)
+    for path in (copy / "pyx").rglob("*.pyx"):
+        if path.stem not in modules:
+            path.unlink()
+    build(copy, kind, "--force")
+    return copy
+
+
+# ------------------------------------------------------------------------------ planted bugs
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A wrong core and what one check must say of it."""
+
+    name: str
+    mutant: programs.Mutant
+    modules: list[str]
+    tests: list[str]
+    complaint: str
+
+    def is_in(self, found: list[str]) -> bool:
+        return any(re.search(self.complaint, report) for report in found)
+
+
+def planted(target: str) -> list[Planted]:
+    """Return what planted/ holds for a check. `Run:` gives the check, the modules to build and the tests."""
+    plants = []
+    for path in sorted((HERE / "planted").glob("*.patch")):
+        mutant = programs.read_mutant(path)
+        for (check, *words), complaint in mutant.runs:
+            if check == target:
+                modules = words[0].split(",") if words else []
+                plants.append(Planted(path.stem, mutant, modules, words[1:], complaint))
+    return plants
+
+
+def missed(plants: list[Planted], caught: list[Planted]) -> str:
+    names = [plant.name for plant in plants if plant not in caught]
+    return f"not noticed: {', '.join(names)}" if names else ""
+
+
+# -------------------------------------------------------------------------------- test runs
+
+
+@dataclass
+class Outcome:
+    passed: int
+    failed: int
+    found: list[str]  # reports that are findings
+    others: int  # leaks of the interpreter
+    text: str
+
+
+def environment(copy: Path, kind: str, logs: Path) -> dict[str, str]:
+    """Return the environment in which an interpreter and its children run the core of a tree."""
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    variables = {
+        "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONMALLOC": "malloc",  # every object is a block of its own
+    }
+    if kind == "thread":
+        variables["LD_PRELOAD"] = runtime("libtsan")
+        variables["TSAN_OPTIONS"] = f"exitcode=66:log_path={logs}/tsan"
+    elif kind == "address":
+        hook = logs.parent / "on_report.so"
+        run(
+            [need("gcc", "gcc libc6-dev"), "-shared", "-fPIC", str(HERE / "on_report.c"), "-o", str(hook)],
+            copy,
+        )
+        variables["LD_PRELOAD"] = " ".join([runtime("libasan"), str(hook), runtime("libubsan")])
+        variables["UBSAN_REPORTS"] = str(logs / "ubsan")
+        # Leaks are looked for in interpreters only: compilers, which tests start too, free little. What is
+        # found is read in the log, so it needs no exit code. use_sigaltstack: when a thread ends by pthread_exit(),
+        # as the interpreter has it, the runtime would report its own write to the stack that is being left.
+        for name in {Path(sys.executable).name, Path(sys.executable).resolve().name, "python", "python3"}:
+            (logs.parent / f"{name}.options").write_text("detect_leaks=1\nexitcode=0\n")
+        options = "detect_leaks=0:abort_on_error=1:use_sigaltstack=0:malloc_context_size=40"
+        options += f":include_if_exists={logs.parent}/%b.options"
+        variables["ASAN_OPTIONS"] = f"{options}:log_path={logs}/asan"
+    return os.environ | variables
+
+
+def judge(logs: Path) -> tuple[list[str], int]:
+    """Return the findings in a folder of logs, and how many other reports there are."""
+    every, allowed = reports.read(logs), reports.suppressions()
+    found = [report for report in every if reports.is_ours(report, allowed)]
+    return found, len(every) - len(found)
+
+
+def pytest(copy: Path, kind: str, arguments: list[str], timeout: float) -> Outcome:
+    """Run tests of a tree under its sanitizer. A run that ends before its summary counts as one failure."""
+    logs = copy / "logs"
+    left_out = suite.left_out(suite.THREAD if kind == "thread" else suite.ADDRESS)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.sanitize.children"]
+    try:
+        done = subprocess.run(
+            [*command, *left_out, *arguments],
+            cwd=copy,
+            env=environment(copy, kind, logs),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+        text = done.stdout
+    except subprocess.TimeoutExpired as expired:
+        output = expired.stdout or b""
+        text = output if isinstance(output, str) else output.decode(errors="replace")
+    (copy / "pytest.txt").write_text(text)
+    assert f"tocsin from {copy / 'src' / 'tocsin'}" in text, f"the tests had another core:\n{text}"
+    summary = text.rstrip().rpartition("\n")[2]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", summary)}
+    failed = counts.get("failed", 0) + counts.get("error", 0) + (not counts)
+    return Outcome(counts.get("passed", 0), failed, *judge(logs), text)
+
+
+def failures(outcome: Outcome) -> str:
+    """Return the findings of a run in a few words, each kind once."""
+    lines = list(dict.fromkeys(map(reports.title, outcome.found)))
+    lines += re.findall(r"^(?:FAILED|ERROR) .*", outcome.text, re.MULTILINE) if outcome.failed else []
+    return "; ".join(lines)
