@@ -15,18 +15,18 @@
 #include "shipped.h"
 #include "world.h"
 
-enum { WRITERS = 3, QUEUES = 2, MAX_PUTS = 6 };
+enum { WRITERS = 3, QUEUES = 2, SLOTS = 4 };
 enum { LOCKED, SHARED, EXCLUSIVE };
 enum { NATIVE = 1, PYTHON = 2, BOTH = 3 };
 
 typedef struct {
     void *queue;
     tocsin_producer *handle;
-    void *subscribers[2];
+    /* By slot: native, Python, and those two once more for subscribers that come later. */
+    void *subscribers[SLOTS];
+    uint32_t seen[SLOTS][WRITERS], calls[SLOTS];
     uint32_t accepted[WRITERS], refused[WRITERS];
-    uint32_t seen[2][WRITERS];
-    uint32_t inside[2], in_call[2], calls[2];
-    uint32_t joined_late[2], left_early[2];
+    uint32_t inside[2], in_call[2]; /* by stage */
 } queue_scene_t;
 
 typedef struct {
@@ -87,8 +87,9 @@ static void writer(void *which) {
     }
 }
 
-static int called(queue_scene_t *q, int stage, const tocsin_event *event) {
+static int called(queue_scene_t *q, int slot, const tocsin_event *event) {
     payload_t got, right;
+    int stage = slot & 1;
     if (event->size != 16 && event->size != 40) {
         xp_fail("bytes", "an event of %u bytes", event->size);
         return 0;
@@ -100,16 +101,12 @@ static int called(queue_scene_t *q, int stage, const tocsin_event *event) {
     xp_scene_step(&q->in_call[stage]);
     if (q->in_call[stage]++)
         xp_fail("one-reader", "two calls at once in stage %d", stage);
-    if (q->joined_late[stage]) {
-        q->joined_late[stage] = 0; /* the first event that it sees may be any; from there on all */
-        for (uint32_t i = 0; i < WRITERS; i++)
-            q->seen[stage][i] = 0xFFFF;
-    }
-    if (q->seen[stage][got.writer] != 0xFFFF && got.number != q->seen[stage][got.writer] + 1)
+    /* A subscriber that came late sees a suffix of what lay there: for it the first one may be any. */
+    if (!(slot >= 2 && q->seen[slot][got.writer] == 0) && got.number != q->seen[slot][got.writer] + 1)
         xp_fail("order", "stage %d, writer %u: %llu after %u", stage, got.writer, (unsigned long long)got.number,
-                q->seen[stage][got.writer]);
-    q->seen[stage][got.writer] = (uint32_t)got.number;
-    q->calls[stage]++;
+                q->seen[slot][got.writer]);
+    q->seen[slot][got.writer] = (uint32_t)got.number;
+    q->calls[slot]++;
     xp_scene_step(&q->in_call[stage]);
     q->in_call[stage]--;
     return 0;
@@ -117,6 +114,8 @@ static int called(queue_scene_t *q, int stage, const tocsin_event *event) {
 
 static int native_called(void *context, const tocsin_event *event) { return called(context, 0, event); }
 static int python_called(void *context, const tocsin_event *event) { return called(context, 1, event); }
+static int native_called_late(void *context, const tocsin_event *event) { return called(context, 2, event); }
+static int python_called_late(void *context, const tocsin_event *event) { return called(context, 3, event); }
 
 /* Stop at the first call until the other queue has delivered: one worker alone would wait for ever. */
 static int native_hangs(void *context, const tocsin_event *event) {
@@ -143,16 +142,16 @@ void hook_run(void *owner, int stage, int step) {
 
 /* -- the stage set ---------------------------------------------------------------------------- */
 
-static void subscribe(int i, int stage, tocsin_subscriber function) {
+static void subscribe(int i, int slot, tocsin_subscriber function) {
     queue_scene_t *q = &S->queues[i];
-    q->subscribers[stage] = queue_subscribe(q->queue, EVERY_SOURCE, function, q, 0, stage, 0);
+    q->subscribers[slot] = queue_subscribe(q->queue, EVERY_SOURCE, function, q, 0, slot & 1, 0);
 }
 
-static void cancel(int i, int stage) {
+static void cancel(int i, int slot) {
     queue_scene_t *q = &S->queues[i];
-    queue_cancel(q->queue, EVERY_SOURCE, q->subscribers[stage], stage);
-    queue_let_go(q->queue, q->subscribers[stage]);
-    q->subscribers[stage] = NULL;
+    queue_cancel(q->queue, EVERY_SOURCE, q->subscribers[slot], slot & 1);
+    queue_let_go(q->queue, q->subscribers[slot]);
+    q->subscribers[slot] = NULL;
 }
 
 typedef struct {
@@ -211,11 +210,10 @@ static void final(void) {
         queue_books(q->queue, &books);
         for (int w = 0; w < WRITERS; w++) {
             accepted += q->accepted[w];
-            for (int stage = 0; stage < 2 && !S->closed; stage++)
-                if (q->subscribers[stage] && !q->joined_late[stage] && q->seen[stage][w] != q->accepted[w] &&
-                    !(q->seen[stage][w] == 0xFFFF && q->accepted[w] == 0))
-                    xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, stage, w,
-                            q->accepted[w], q->seen[stage][w]);
+            for (int slot = 0; slot < SLOTS && !S->closed; slot++)
+                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w]) && q->seen[slot][w] != q->accepted[w])
+                    xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, slot & 1, w,
+                            q->accepted[w], q->seen[slot][w]);
         }
         if (books.accepted != accepted || (!S->abandoned && books.pending != 0) ||
             books.delivered + books.unclaimed + books.abandoned + books.pending != accepted)
@@ -233,9 +231,9 @@ static void final(void) {
 static void teardown(void) {
     for (int i = 0; i < S->n_queues; i++) {
         queue_scene_t *q = &S->queues[i];
-        for (int stage = 0; stage < 2; stage++)
-            if (q->subscribers[stage])
-                cancel(i, stage);
+        for (int slot = 0; slot < SLOTS; slot++)
+            if (q->subscribers[slot])
+                cancel(i, slot);
         if (q->handle && !handle_close(q->handle))
             xp_fail("close", "a writer is still inside");
     }
@@ -352,15 +350,14 @@ SCENE(ring, "a full ring, padding at the wrap, counters that wrap", ring_setup, 
 /* -- subscribers ------------------------------------------------------------------------------ */
 
 enum { LEAVE_NATIVE, LEAVE_PYTHON, JOIN_NATIVE, JOIN_PYTHON, REPLACE_NATIVE, PYTHON_APPEARS, PYTHON_VANISHES,
-       PYTHON_COMES_AND_GOES, PYTHON_RETURNS };
+       PYTHON_COMES_AND_GOES, PYTHON_RETURNS, PYTHON_BLINKS };
 static const char *const subscribers_names[] = {"cancel-native",  "cancel-python",   "join-native",
                                                 "join-python",    "replace-native",  "python-appears",
                                                 "python-vanishes", "python-comes-and-goes",
-                                                "python-returns"};
+                                                "python-returns", "python-blinks"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
-    queue_scene_t *q = &S->queues[0];
     switch (variant) {
     case LEAVE_NATIVE:
     case REPLACE_NATIVE:
@@ -369,30 +366,33 @@ static void changer(void *raw) {
     case LEAVE_PYTHON:
     case PYTHON_VANISHES:
     case PYTHON_RETURNS:
+    case PYTHON_BLINKS:
         cancel(0, 1);
         break;
     }
+    if (variant == PYTHON_BLINKS)
+        put_in(&S->queues[0], 1);
     if (variant == JOIN_NATIVE || variant == REPLACE_NATIVE) {
-        q->joined_late[0] = 1;
-        subscribe(0, 0, native_called);
+        subscribe(0, 2, native_called_late);
     }
     if (variant == JOIN_PYTHON || variant == PYTHON_APPEARS || variant == PYTHON_COMES_AND_GOES ||
-        variant == PYTHON_RETURNS) {
-        q->joined_late[1] = 1;
-        subscribe(0, 1, python_called);
+        variant == PYTHON_RETURNS || variant == PYTHON_BLINKS) {
+        subscribe(0, 3, python_called_late);
     }
     if (variant == PYTHON_COMES_AND_GOES)
-        cancel(0, 1);
+        cancel(0, 3);
+    if (variant == PYTHON_BLINKS)
+        put_in(&S->queues[0], 1);
 }
 
 static void subscribers_setup(int variant) {
-    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH};
+    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH};
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
     if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE)
         set.python_workers = 0;
     begin(&set);
     S->unclaimed_too = 1;
-    add_writer(0, 0, variant == PYTHON_RETURNS ? 3 : 2);
+    add_writer(0, 0, variant == PYTHON_RETURNS ? 3 : variant == PYTHON_BLINKS ? 1 : 2);
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }
 

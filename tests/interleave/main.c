@@ -51,7 +51,7 @@ static int search_variants(search_t *wanted, const char *only) {
 int main(int argc, char **argv) {
     static const char *const memories[] = {"sc", "tso", "pso"};
     static const char *const modes[] = {"states", "sleep", "random", "pct"};
-    search_t wanted = {.bound = -1, .changes = 3, .seconds = 60, .seed = 1, .table_bits = 22};
+    search_t wanted = {.bound = -1, .changes = 3, .seconds = 60, .seed = 1, .table_bits = 24};
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (int i = 0; i < FILES; i++)
             list_scenes(files[i]);

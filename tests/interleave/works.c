@@ -157,8 +157,8 @@ static void linked_setup(int variant) {
         S->max_inside = 1;
     }
     xp_run_quietly();
-    add_kicker(0, 0, 2);
-    add_kicker(1, 1, 2);
+    add_kicker(0, 0, variant ? 1 : 2);
+    add_kicker(1, 1, variant ? 1 : 2);
 }
 
 static const scene_t linked = {

@@ -1,8 +1,8 @@
 """One row of the table: what a check ran, how much, and whether it would have noticed.
 
-A check is a function `rows(budget: float, folder: Path) -> list[Row]`: it may use about `budget` seconds and
-builds in `folder`. Its figures are read from the output of the tools, never assumed. A tool that is missing
-raises NotRun, naming what to install; the table says NOT RUN then, which counts as a failure.
+A check is a function `(budget: float, folder: Path) -> list[Row]`: it may use about `budget` seconds and builds in
+`folder`. Its figures are read from the output of the tools, never assumed. A tool that is missing raises
+NotRun, naming what to install; the table says NOT RUN then, which counts as a failure.
 
 Next to every zero stand the mutants (or planted bugs) that the same check caught in the same run.
 """
@@ -27,6 +27,7 @@ class Row:
     planted: int  # mutants or planted bugs that were tried
     caught: int
     note: str = ""  # what to look at: the failing scenario, the seed, what was not exhausted
+    is_measure: bool = False  # a figure that must be reached; nothing can be planted
 
     @property
     def verdict(self) -> str:
@@ -34,7 +35,7 @@ class Row:
             return "VIOLATION"
         if self.caught < self.planted:
             return "SURVIVED"
-        if self.planted == 0:
+        if self.planted == 0 and not self.is_measure:
             return "UNPROVEN"
         if self.work < self.minimum:
             return "TOO LITTLE"

@@ -6,7 +6,10 @@ freed by a later change, or with the queue, once both stages have passed those t
 what was retired during one run of a stage waits for that.
 
 The number of native and of Python subscriptions decides which stages the queue has: `python_present` makes the
-native stage pass events on, `first` says whom writers kick.
+native stage pass events on, `first` says whom writers kick. A stage is there before its first subscriber is in a
+chain, and goes after its last one has left: otherwise the Python stage could call a new subscriber for events that
+it still had before it, while the native stage, which knows of no Python subscriber yet, keeps the next ones
+for itself; and what a new subscriber sees of the events that lay there would not be a suffix.
 """
 
 from libc.stdint cimport uint32_t
@@ -62,8 +65,8 @@ cdef inline bint equeue_subscribe(
     if chain == NULL:
         lock_drop(&q.lock)
         return False
-    aptr_store_release(place, chain)                                        # [chain-swapped]
     equeue_count_subscribers(q, is_python, 1)
+    aptr_store_release(place, chain)                                        # [chain-swapped]
     equeue_retire(q, &old.retired if old != NULL else NULL)
     equeue_reclaim(q)
     lock_drop(&q.lock)
