@@ -118,8 +118,8 @@ static int keep_line(uint32_t line) {
     return 1;
 }
 
-/* The arena runs on the stack of whoever writes. What it leaves there (numbers of steps, places in the log) would
- * show through in variables of theirs that are never set, and make equal states look different. */
+/* The arena runs on the stack of whoever writes. What it leaves there (numbers of steps, places in the log)
+ * would show through in variables of theirs that are never set, and make equal states look different. */
 static __attribute__((noinline)) void leave_no_trace(void) {
     char below[512];
     memset(below, 0, sizeof below);
@@ -225,7 +225,8 @@ void arena_check(const void *bytes, size_t size) {
     if (first >= ARENA_BYTES || first < HEAP)
         return;
     if (shadow()[first / GRANULE] != LIVE || shadow()[last / GRANULE] != LIVE)
-        xp_fail("memory", "%s: %s", shadow()[first / GRANULE] == FREED ? "touched after it was freed" : "outside",
+        xp_fail("memory", "%s: %s",
+                shadow()[first / GRANULE] == FREED ? "touched after it was freed" : "outside",
                 xp_name(bytes));
 }
 

@@ -2,9 +2,9 @@
  *
  * Blocks of the core, the state of the scene and of the machine lie in one array. Whoever is about to write
  * calls arena_touch() first; for the core and the scene the compiler does that (-fsanitize=thread calls a
- * function before every access, and here that function is ours, not ThreadSanitizer's). So the arena knows which lines of 64
- * bytes a step changed: it keeps what they were (arena_undo() takes steps back), and the hash of the whole is
- * kept up to date from those lines alone.
+ * function before every access, and here that function is ours, not ThreadSanitizer's). So the arena knows
+ * which lines of 64 bytes a step changed: it keeps what they were (arena_undo() takes steps back), and the
+ * hash of the whole is kept up to date from those lines alone.
  *
  * Freed blocks are never given out again. A byte may be touched only in a live block; a read or write of a
  * freed one, or past the end of a block, fails the check "memory". Each thread allocates from a region of

@@ -1,4 +1,4 @@
-"""The explorer's rows: every scene under each memory, the litmus cases, the pace, and the mutants that it caught."""
+"""The explorer's rows: every scene under each memory, the litmus cases, the pace, and the mutants."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests.verify.row import NotRun, Row
+
 from interleave import explorer
 from native import programs
-from tests.verify.row import NotRun, Row
 
 MEMORIES = ["sc", "tso", "pso"]
 MINIMUM_STEPS = 5_000_000

@@ -1,9 +1,9 @@
 /* Scenes on events: the whole path from notify() to the last stage, with everything that can cross it.
  *
- * Every event carries its writer and its number among the accepted events of that writer. The subscribers check
- * at each call: the bytes are whole ("bytes"), the number is the next one ("order": also once), and nobody else
- * is inside the stage ("one-reader"). At the end nothing is pending, all that was accepted has been seen by every
- * subscriber that was there all the time ("stranded"), and the books agree ("books").
+ * Every event carries its writer and its number among the accepted events of that writer. The subscribers
+ * check at each call: the bytes are whole ("bytes"), the number is the next one ("order": also once), and
+ * nobody else is inside the stage ("one-reader"). At the end nothing is pending, all that was accepted has
+ * been seen by every subscriber that was there all the time ("stranded"), and the books agree ("books").
  *
  * Rings are small, so that a few events wrap; counters start just before 2^32, or where a variant says.
  */
@@ -33,7 +33,7 @@ typedef struct {
     void *world;
     queue_scene_t queues[QUEUES];
     int n_queues, stages, how;
-    uint32_t size;             /* of a payload */
+    uint32_t size; /* of a payload */
     uint32_t closed, abandoned, unclaimed_too, is_inside;
     struct {
         uint32_t queue, puts, resize, may_stop;
@@ -69,8 +69,8 @@ static int put_in(queue_scene_t *q, uint32_t writer) {
     payload_t payload;
     uint32_t number = q->accepted[writer] + 1;
     uint32_t size = fill(&payload, writer, number, size_of(writer, number));
-    int refused = q->handle ? tocsin_notify(q->handle, 0, &payload, size, 1)
-                            : queue_notify(q->queue, &payload, size);
+    int refused =
+        q->handle ? tocsin_notify(q->handle, 0, &payload, size, 1) : queue_notify(q->queue, &payload, size);
     if (refused)
         q->refused[writer]++;
     else
@@ -96,15 +96,16 @@ static int called(queue_scene_t *q, int slot, const tocsin_event *event) {
     }
     __builtin_memcpy(&got, event->payload, event->size);
     fill(&right, got.writer < WRITERS ? got.writer : 0, got.number, 0);
-    if (got.writer >= WRITERS || __builtin_memcmp(&got, &right, event->size) != 0 || event->source != got.source)
+    if (got.writer >= WRITERS || __builtin_memcmp(&got, &right, event->size) != 0 ||
+        event->source != got.source)
         xp_fail("bytes", "writer %u, number %llu", got.writer, (unsigned long long)got.number);
     xp_scene_step(&q->in_call[stage]);
     if (q->in_call[stage]++)
         xp_fail("one-reader", "two calls at once in stage %d", stage);
     /* A subscriber that came late sees a suffix of what lay there: for it the first one may be any. */
     if (!(slot >= 2 && q->seen[slot][got.writer] == 0) && got.number != q->seen[slot][got.writer] + 1)
-        xp_fail("order", "stage %d, writer %u: %llu after %u", stage, got.writer, (unsigned long long)got.number,
-                q->seen[slot][got.writer]);
+        xp_fail("order", "stage %d, writer %u: %llu after %u", stage, got.writer,
+                (unsigned long long)got.number, q->seen[slot][got.writer]);
     q->seen[slot][got.writer] = (uint32_t)got.number;
     q->calls[slot]++;
     xp_scene_step(&q->in_call[stage]);
@@ -211,7 +212,8 @@ static void final(void) {
         for (int w = 0; w < WRITERS; w++) {
             accepted += q->accepted[w];
             for (int slot = 0; slot < SLOTS && !S->closed; slot++)
-                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w]) && q->seen[slot][w] != q->accepted[w])
+                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w]) &&
+                    q->seen[slot][w] != q->accepted[w])
                     xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, slot & 1, w,
                             q->accepted[w], q->seen[slot][w]);
         }
@@ -268,9 +270,14 @@ static const char *const notify_names[] = {"native-locked", "native-shared", "na
 
 static void notify_setup(int variant) {
     static const set_t sets[] = {
-        {.how = LOCKED, .stages = NATIVE}, {.how = SHARED, .stages = NATIVE}, {.how = EXCLUSIVE, .stages = NATIVE},
-        {.how = LOCKED, .stages = PYTHON, .native_workers = 1}, {.how = SHARED, .stages = PYTHON, .native_workers = 1},
-        {.how = LOCKED, .stages = BOTH},   {.how = SHARED, .stages = BOTH},   {.how = SHARED, .native_workers = 1},
+        {.how = LOCKED, .stages = NATIVE},
+        {.how = SHARED, .stages = NATIVE},
+        {.how = EXCLUSIVE, .stages = NATIVE},
+        {.how = LOCKED, .stages = PYTHON, .native_workers = 1},
+        {.how = SHARED, .stages = PYTHON, .native_workers = 1},
+        {.how = LOCKED, .stages = BOTH},
+        {.how = SHARED, .stages = BOTH},
+        {.how = SHARED, .native_workers = 1},
         {.how = SHARED, .stages = BOTH},
     };
     begin(&sets[variant]);
@@ -282,7 +289,8 @@ SCENE(notify, "a writer against the stages: the last event needs no later one", 
 
 /* -- several writers -------------------------------------------------------------------------- */
 
-static const char *const writers_names[] = {"native", "two-each", "python", "both", "three", "one-stops", "two-workers"};
+static const char *const writers_names[] = {"native", "two-each",  "python",     "both",
+                                            "three",  "one-stops", "two-workers"};
 
 static void writers_setup(int variant) {
     static const int stages[] = {NATIVE, NATIVE, PYTHON, BOTH, NATIVE, NATIVE, NATIVE};
@@ -315,7 +323,8 @@ static void writers_final(void) {
 }
 
 static const scene_t writers = {.name = "writers",
-                                .about = "writers by reservation, side by side, one of them preempted for ever",
+                                .about =
+                                    "writers by reservation, side by side, one of them preempted for ever",
                                 .setup = writers_setup,
                                 .always = always,
                                 .final = writers_final,
@@ -326,7 +335,7 @@ static const scene_t writers = {.name = "writers",
 
 /* -- the ring --------------------------------------------------------------------------------- */
 
-static const char *const ring_names[] = {"full-locked", "full-shared", "wrap-locked",   "wrap-shared",
+static const char *const ring_names[] = {"full-locked", "full-shared",    "wrap-locked",   "wrap-shared",
                                          "wrap-32",     "wrap-48-shared", "wrap-64-locked"};
 
 static void ring_setup(int variant) {
@@ -349,12 +358,21 @@ SCENE(ring, "a full ring, padding at the wrap, counters that wrap", ring_setup, 
 
 /* -- subscribers ------------------------------------------------------------------------------ */
 
-enum { LEAVE_NATIVE, LEAVE_PYTHON, JOIN_NATIVE, JOIN_PYTHON, REPLACE_NATIVE, PYTHON_APPEARS, PYTHON_VANISHES,
-       PYTHON_COMES_AND_GOES, PYTHON_RETURNS, PYTHON_BLINKS };
-static const char *const subscribers_names[] = {"cancel-native",  "cancel-python",   "join-native",
-                                                "join-python",    "replace-native",  "python-appears",
-                                                "python-vanishes", "python-comes-and-goes",
-                                                "python-returns", "python-blinks"};
+enum {
+    LEAVE_NATIVE,
+    LEAVE_PYTHON,
+    JOIN_NATIVE,
+    JOIN_PYTHON,
+    REPLACE_NATIVE,
+    PYTHON_APPEARS,
+    PYTHON_VANISHES,
+    PYTHON_COMES_AND_GOES,
+    PYTHON_RETURNS,
+    PYTHON_BLINKS
+};
+static const char *const subscribers_names[] = {
+    "cancel-native",  "cancel-python",   "join-native",           "join-python",    "replace-native",
+    "python-appears", "python-vanishes", "python-comes-and-goes", "python-returns", "python-blinks"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -396,7 +414,8 @@ static void subscribers_setup(int variant) {
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }
 
-SCENE(subscribers, "subscribing and cancelling while events are dispatched", subscribers_setup, subscribers_names);
+SCENE(subscribers, "subscribing and cancelling while events are dispatched", subscribers_setup,
+      subscribers_names);
 
 /* -- cancelling and waiting for the call that runs ---------------------------------------------- */
 
@@ -458,7 +477,8 @@ static void room_waiter(void *unused) {
 
 static void wait_setup(int variant) {
     static const int stages[] = {NATIVE, PYTHON, BOTH, NATIVE, NATIVE};
-    set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .ring = variant == 3 ? 64 : 0};
+    set_t set = {
+        .how = SHARED, .stages = stages[variant], .native_workers = 1, .ring = variant == 3 ? 64 : 0};
     if (variant == 4)
         set.start = (uint64_t)-32; /* the event ends where 64 bits wrap */
     begin(&set);
@@ -518,7 +538,9 @@ static void closer(void *raw) {
 }
 
 static void close_setup(int variant) {
-    set_t set = {.how = variant == 1 ? EXCLUSIVE : SHARED, .stages = variant == 2 ? PYTHON : NATIVE, .native_workers = 1};
+    set_t set = {.how = variant == 1 ? EXCLUSIVE : SHARED,
+                 .stages = variant == 2 ? PYTHON : NATIVE,
+                 .native_workers = 1};
     begin(&set);
     S->closed = variant == 3;
     add_writer(0, 0, 2);
@@ -584,5 +606,5 @@ static void side_setup(int variant) {
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
 
-const scene_t *const events_scenes[] = {&notify, &writers, &ring, &subscribers, &gone, &wait, &frozen,
-                                        &closing, &books, &side, NULL};
+const scene_t *const events_scenes[] = {&notify, &writers, &ring,  &subscribers, &gone, &wait,
+                                        &frozen, &closing, &books, &side,        NULL};

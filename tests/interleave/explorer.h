@@ -2,7 +2,8 @@
  *
  * A scene builds what it needs (setup), names its threads, and says what must hold: after every step
  * (always), and when nothing can move any more (final). Its own state lies in the arena, so that it is taken
- * back with everything else; whatever two threads of a scene touch is announced like a shared word of the core.
+ * back with everything else; whatever two threads of a scene touch is announced like a shared word of the
+ * core.
  */
 #ifndef EXPLORER_H
 #define EXPLORER_H
@@ -34,7 +35,8 @@ int xp_has_stopped(int thread);
 /* Let threads that have been started so far run until they sleep, one after the other; not explored. */
 void xp_run_quietly(void);
 
-/* Threads that sleep with a time limit may wake by it, at most so often: when nothing else can move, or anywhere. */
+/* Threads that sleep with a time limit may wake by it, at most so often: when nothing else can move, or
+ * anywhere. */
 void xp_let_time_pass(int times, int anywhere);
 void xp_add_time(uint64_t nanoseconds);
 

@@ -1,8 +1,8 @@
 """Build the explorer around the text of a checkout, and run it.
 
 The engine (arena, machine, search) is plain C. The core's text, the driver and the scenes are compiled with
--fsanitize=thread but not linked with its runtime: the calls that the compiler puts before every access lead to
-the arena instead (arena.h), which so knows what is touched and what is changed.
+-fsanitize=thread but not linked with its runtime: the calls that the compiler puts before every access lead
+to the arena instead (arena.h), which so knows what is touched and what is changed.
 """
 
 import platform

@@ -1,10 +1,10 @@
 /* Litmus: the pairs of accesses that decide a wake-up, each alone.
  *
- * Every promise of the form "one of the two sees the other" rests on four accesses: each side changes a word and
- * then looks at the other's. Here stands each such pair of the core with the orders that the core uses, on words
- * of its own, and beside it the same with one order taken away. The variant "shipped" must never end in the
- * forbidden outcome; every other variant must, under the memory that check.py names, or the case would say
- * nothing.
+ * Every promise of the form "one of the two sees the other" rests on four accesses: each side changes a word
+ * and then looks at the other's. Here stands each such pair of the core with the orders that the core uses,
+ * on words of its own, and beside it the same with one order taken away. The variant "shipped" must never end
+ * in the forbidden outcome; every other variant must, under the memory that check.py names, or the case would
+ * say nothing.
  *
  * The two sides of a case are the functions one() and other(); what they saw is in r[], and final() forbids.
  */
@@ -53,8 +53,9 @@ static void never(int happened, const char *what) {
 /* w0 the record, w1 `in_`, state PENDING. r0: the kicker saw PENDING; r1, r2: what the run saw. */
 
 enum { CLEAR_BY_STORE = 1, LOOK_FIRST, PUBLISH_RELAXED, FAST_FORM, FAST_WITHOUT_BARRIER, LOOK_FIRST_FENCED };
-static const char *const kick_names[] = {"shipped",   "clear-by-store",       "look-first",       "publish-relaxed",
-                                         "fast-form", "fast-without-barrier", "look-first-fenced"};
+static const char *const kick_names[] = {"shipped",          "clear-by-store", "look-first",
+                                         "publish-relaxed",  "fast-form",      "fast-without-barrier",
+                                         "look-first-fenced"};
 
 static void kick_kicker(void *unused) {
     (void)unused;
@@ -172,7 +173,8 @@ static void keeper_setup(int wanted) {
     begin(wanted, keeper_pusher, keeper_keeper);
 }
 static void keeper_final(void) {
-    never(S->r[0] && !S->r[1], "the pusher takes the keeper for armed, and it has disarmed without seeing the item");
+    never(S->r[0] && !S->r[1],
+          "the pusher takes the keeper for armed, and it has disarmed without seeing the item");
 }
 
 static const scene_t keeper = {
@@ -287,7 +289,8 @@ static void retire_stage(void *unused) {
 
 static void retire_setup(int wanted) { begin(wanted, retire_swapper, retire_stage); }
 static void retire_final(void) {
-    never(S->r[0] == 0 && S->r[1] == 0, "the swapper takes the stage for outside, and it is in the old chain");
+    never(S->r[0] == 0 && S->r[1] == 0,
+          "the swapper takes the stage for outside, and it is in the old chain");
 }
 
 static const scene_t retire = {
@@ -394,7 +397,8 @@ static const scene_t leaving = {
 };
 
 /* -- handover: equeue.pxd [native-passed], [end-owned], kfifo.pxd [space-freed] -------------------- */
-/* The native stage frees up to w0 (`out`), then hands over by w1 (`passed`); the Python stage starts at `out`. */
+/* The native stage frees up to w0 (`out`), then hands over by w1 (`passed`); the Python stage starts at
+ * `out`. */
 
 enum { PASSED_RELAXED = 1, OUT_FIRST };
 static const char *const handover_names[] = {"shipped", "passed-relaxed", "out-read-first"};
@@ -480,5 +484,5 @@ static const scene_t ledger = {
     .variant_names = ledger_names,
 };
 
-const scene_t *const litmus_scenes[] = {&kick,     &going_to_sleep, &keeper,  &ringing, &progress, &retire,
-                                        &exclusive, &leaving,        &handover, &ledger, NULL};
+const scene_t *const litmus_scenes[] = {&kick,      &going_to_sleep, &keeper,   &ringing, &progress, &retire,
+                                        &exclusive, &leaving,        &handover, &ledger,  NULL};

@@ -13,9 +13,9 @@
  * program has no data races, which is ThreadSanitizer's business.
  *
  * Words that matter to one thread only. With machine_learn() a word that was touched by a single thread
- * in everything explored so far, or that nobody wrote, is accessed without a switch: the access commutes with all
- * moves of the others. When another thread touches such a word after all, the search begins again, now with
- * the word as a shared one, until a search ends without such a surprise.
+ * in everything explored so far, or that nobody wrote, is accessed without a switch: the access commutes with
+ * all moves of the others. When another thread touches such a word after all, the search begins again, now
+ * with the word as a shared one, until a search ends without such a surprise.
  */
 #include "explorer.h"
 
@@ -486,9 +486,7 @@ static void leave_buffer(int t, int i) {
     memset(&M->buffers[t].stores[M->buffers[t].count], 0, sizeof *store);
 }
 
-static size_t live_stack(int t) {
-    return (size_t)(stacks[t] + STACK - (char *)M->threads[t].stack_pointer);
-}
+static size_t live_stack(int t) { return (size_t)(stacks[t] + STACK - (char *)M->threads[t].stack_pointer); }
 
 void machine_keep_stacks(void) {
     for (int t = 0; t < M->n_threads; t++)
@@ -606,7 +604,8 @@ const char *machine_thread_name(int thread) {
 }
 
 const char *machine_kind_name(int kind) {
-    static const char *const kinds[] = {"load",  "store", "relaxed rmw", "rmw",  "lock", "park",      "wake up",
-                                        "wake",  "start", "pause",       "membarrier", "store waits", "wait for", "ended"};
+    static const char *const kinds[] = {"load",       "store",       "relaxed rmw", "rmw",   "lock",
+                                        "park",       "wake up",     "wake",        "start", "pause",
+                                        "membarrier", "store waits", "wait for",    "ended"};
     return kinds[kind];
 }

@@ -4,8 +4,8 @@
  *   explore SCENE[/VARIANT] [--memory sc|tso|pso] [--mode states|sleep|random|pct] [--bound N] [--seconds S]
  *           [--runs N] [--seed N] [--changes N] [--table BITS]
  *
- * One line for each variant: what was tried, and whether that was everything (outcome=exhausted). Exit status 1
- * when a check failed; the first line is then "FAILED check: what", and the moves that led there follow.
+ * One line for each variant: what was tried, and whether that was everything (outcome=exhausted). Exit status
+ * 1 when a check failed; the first line is then "FAILED check: what", and the moves that led there follow.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,8 +58,10 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (argc < 2 || argc % 2) {
-        fprintf(stderr, "usage: explore --list | SCENE[/VARIANT] [--memory sc|tso|pso] [--mode states|sleep|random|pct]\n"
-                        "       [--bound N] [--seconds S] [--runs N] [--seed N] [--changes N] [--table BITS]\n");
+        fprintf(
+            stderr,
+            "usage: explore --list | SCENE[/VARIANT] [--memory sc|tso|pso] [--mode states|sleep|random|pct]\n"
+            "       [--bound N] [--seconds S] [--runs N] [--seed N] [--changes N] [--table BITS]\n");
         return 2;
     }
     for (int i = 2; i < argc; i += 2) {

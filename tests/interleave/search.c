@@ -1,17 +1,17 @@
 /* Searching the executions of a scene.
  *
  * SEARCH_STATES visits every state once: depth first, over all moves that are possible in it, going back by
- * the arena's log. A state is all that the arena and the stacks hold, known again by 64 bits of hash. From every
- * state an end must be reachable: the search keeps track of strongly connected components (Tarjan), and one that
- * nothing leaves and in which nothing ends is a livelock. With a bound of preemptions the number used and
- * the last thread belong to the state.
+ * the arena's log. A state is all that the arena and the stacks hold, known again by 64 bits of hash. From
+ * every state an end must be reachable: the search keeps track of strongly connected components (Tarjan), and
+ * one that nothing leaves and in which nothing ends is a livelock. With a bound of preemptions the number
+ * used and the last thread belong to the state.
  *
  * SEARCH_SLEEP remembers no states; sleep sets leave out a move whose place among independent ones was tried
  * before. Far slower to come to an end, and independent of the hash.
  *
  * SEARCH_RANDOM lets a random move happen at each shared access; SEARCH_PCT gives the moves random priorities
- * and changes some at random places, which finds a bug of depth d with a probability of at least 1 / (n k^(d-1)).
- * Each execution begins from a seed of its own, printed when it fails.
+ * and changes some at random places, which finds a bug of depth d with a probability of at least 1 / (n
+ * k^(d-1)). Each execution begins from a seed of its own, printed when it fails.
  *
  * What failed is played again at once, move by move, and must fail in the same way: that is printed. The same
  * command (a search is deterministic) or the printed seed brings it up again later.
@@ -26,7 +26,7 @@
 
 #include "arena.h"
 
-enum { DEPTH = 1 << 15, RUN_STEPS = 200000 };
+enum { DEPTH = 1 << 15, RUN_STEPS = 200000, FIRST_BITS = 16 };
 
 typedef struct {
     uint64_t enabled, todo, done, sleep;
@@ -154,7 +154,8 @@ static void play_again(const char *why) {
         return;
     }
     if (machine_failed == NULL || strcmp(machine_failed, why) != 0)
-        xp_die("not deterministic: the same moves end with \"%s\"", machine_failed ? machine_failed : "nothing");
+        xp_die("not deterministic: the same moves end with \"%s\"",
+               machine_failed ? machine_failed : "nothing");
 }
 
 static int tell_failure(void) {
@@ -343,24 +344,23 @@ static const char *search_all(void) {
 /* In huge pages where there are any: each look goes to another place, and would miss the TLB as well. */
 static seen_t *new_table(void) {
     size_t size = (table_mask + 1) * sizeof *table;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         xp_die("no memory for 2^%d states", wanted->table_bits);
     madvise(memory, size, MADV_HUGEPAGE);
     return memory;
 }
 
+/* With a bigger table when one was full, and from the start when a word turned out to be shared. */
 static const char *search_again_and_again(void) {
     const char *outcome;
-    if (wanted->how == SEARCH_STATES) {
-        table_mask = ((uint64_t)1 << wanted->table_bits) - 1;
-        table = new_table();
-    }
+    int bits = wanted->table_bits < FIRST_BITS ? wanted->table_bits : FIRST_BITS;
     machine_forget();
     machine_learn(1);
-    do {
-        if (table && table_used) {
-            munmap(table, (table_mask + 1) * sizeof *table);
+    for (;;) {
+        if (wanted->how == SEARCH_STATES) {
+            table_mask = ((uint64_t)1 << bits) - 1;
             table = new_table();
         }
         machine_grown = 0;
@@ -370,8 +370,15 @@ static const char *search_again_and_again(void) {
         begin();
         look_always();
         outcome = search_all();
-    } while (outcome && strcmp(outcome, "again") == 0);
-    return outcome;
+        if (outcome == NULL)
+            return NULL;
+        int is_full = strcmp(outcome, "table") == 0 && bits < wanted->table_bits;
+        if (!is_full && strcmp(outcome, "again") != 0)
+            return outcome;
+        bits += is_full ? (wanted->table_bits - bits < 3 ? wanted->table_bits - bits : 3) : 0;
+        if (table)
+            munmap(table, (table_mask + 1) * sizeof *table);
+    }
 }
 
 /* -- at random -------------------------------------------------------------------------------- */

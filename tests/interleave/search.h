@@ -11,12 +11,12 @@ typedef struct {
     int variant;
     int how;
     int memory;
-    int bound;       /* of preemptions; -1: none */
-    int changes;     /* of priorities, in SEARCH_PCT */
-    double seconds;  /* stop after that */
-    long runs;       /* of SEARCH_RANDOM and SEARCH_PCT; 0: as many as the time allows */
+    int bound;      /* of preemptions; -1: none */
+    int changes;    /* of priorities, in SEARCH_PCT */
+    double seconds; /* stop after that */
+    long runs;      /* of SEARCH_RANDOM and SEARCH_PCT; 0: as many as the time allows */
     uint64_t seed;
-    int table_bits;  /* 2 to this many states are remembered at most */
+    int table_bits; /* 2 to this many states are remembered at most */
 } search_t;
 
 /* Explore and print one line; 0: nothing found, 1: a check failed, and how that came about was printed. */

@@ -13,7 +13,7 @@ from interleave import explorer
 from native import programs
 
 EXPLORER = re.compile(r"\bxp_\w+|\bexplorer_\w+|\bseam_\w+")
-ACCESSOR = re.compile(r"call\w*\s.*<(?:a32|a64|aptr|bytes)_\w+>")
+ACCESSOR = re.compile(r"R_\w+\s+(?:\.text\.)?(?:a32|a64|aptr|bytes)_\w+")  # what a call is linked to
 
 
 def extensions() -> list[Path]:
@@ -40,7 +40,7 @@ def accessor_calls(folder: Path, optimize: str) -> list[str]:
     ]
     target = explorer.compile_c(generated, folder / "driver.o", [optimize, "-fPIC", *words])
     listing = subprocess.run(
-        ["objdump", "-d", "--no-show-raw-insn", str(target)], capture_output=True, text=True, check=True
+        ["objdump", "-dr", "--no-show-raw-insn", str(target)], capture_output=True, text=True, check=True
     ).stdout
     assert "native_stage" in listing
     return [line for line in listing.splitlines() if ACCESSOR.search(line)]

@@ -1,8 +1,8 @@
 /* Scenes on the works alone: layer 2 of the core with functions that only count.
  *
- * What is handed over is a number per item: a kicker raises `offered` (as a writer publishes) and kicks, and a
- * run takes over all that it finds there. So a kick that is lost leaves offered > taken behind, and a run too
- * many is merely empty.
+ * What is handed over is a number per item: a kicker raises `offered` (as a writer publishes) and kicks, and
+ * a run takes over all that it finds there. So a kick that is lost leaves offered > taken behind, and a run
+ * too many is merely empty.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ typedef struct {
     void *items[ITEMS];
     a32 offered[ITEMS];
     uint32_t taken[ITEMS], runs[ITEMS], inside[ITEMS], all_inside;
-    uint32_t refuse_runs[ITEMS];              /* no run may begin any more */
+    uint32_t refuse_runs[ITEMS]; /* no run may begin any more */
     uint32_t flushed, gate;
     uint32_t kicks[KICKERS], target[KICKERS]; /* of each kicker: how often, which item */
     uint32_t max_inside;
@@ -35,7 +35,8 @@ void hook_name(const void *address, uint64_t size, const char *name) { xp_call_i
 void hook_ignore(const void *address, uint64_t size) { arena_ignore(address, size); }
 
 void hook_item(int i) {
-    if (i == WAITS_FOR_LAST) { /* item 1 hangs until item 2 has run: only one more worker can bring that about */
+    if (i ==
+        WAITS_FOR_LAST) { /* item 1 hangs until item 2 has run: only one more worker can bring that about */
         xp_wait(&S->runs[2]);
         S->taken[1] = a32_load_acquire(&S->offered[1]);
         return;

@@ -1,8 +1,8 @@
 """One row of the table: what a check ran, how much, and whether it would have noticed.
 
-A check is a function `(budget: float, folder: Path) -> list[Row]`: it may use about `budget` seconds and builds in
-`folder`. Its figures are read from the output of the tools, never assumed. A tool that is missing raises
-NotRun, naming what to install; the table says NOT RUN then, which counts as a failure.
+A check is a function `(budget: float, folder: Path) -> list[Row]`: it may use about `budget` seconds and
+builds in `folder`. Its figures are read from the output of the tools, never assumed. A tool that is missing
+raises NotRun, naming what to install; the table says NOT RUN then, which counts as a failure.
 
 Next to every zero stand the mutants (or planted bugs) that the same check caught in the same run.
 """

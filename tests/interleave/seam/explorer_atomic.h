@@ -1,9 +1,9 @@
 /* Shared words for a build with -DTOCSIN_EXPLORE: every access is announced before it happens.
  *
  * xp_op() says what the thread is about to do and hands over to the scheduler, which lets it go on when its
- * turn has come; then the access itself happens, in one piece. Under a memory with store buffers a plain store
- * goes into the buffer of its thread (xp_store) and reaches memory when the scheduler says so; a load sees
- * the thread's own buffer first (xp_forward); a full operation waits until that buffer is empty.
+ * turn has come; then the access itself happens, in one piece. Under a memory with store buffers a plain
+ * store goes into the buffer of its thread (xp_store) and reaches memory when the scheduler says so; a load
+ * sees the thread's own buffer first (xp_forward); a full operation waits until that buffer is empty.
  */
 #ifndef EXPLORER_ATOMIC_H
 #define EXPLORER_ATOMIC_H

@@ -1,7 +1,7 @@
 /* Threads, locks and bells for a build with -DTOCSIN_EXPLORE: machine.c plays them.
  *
- * A bell is the futex that it is in a release build on Linux: a count, a sleep that begins only if the count is
- * still the one that was read, and a wake that is a step of its own after the count was changed. Nobody
+ * A bell is the futex that it is in a release build on Linux: a count, a sleep that begins only if the count
+ * is still the one that was read, and a wake that is a step of its own after the count was changed. Nobody
  * wakes because the count changed.
  */
 #ifndef EXPLORER_THREAD_H
