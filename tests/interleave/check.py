@@ -1,6 +1,5 @@
 """The explorer's rows: every scene under each memory, the litmus cases, the pace, and the mutants."""
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -185,9 +184,3 @@ def rows(budget: float, folder: Path) -> list[Row]:
     engine = explorer.build_engine(folder / "engine")
     program = explorer.build(engine, folder / "shipped")
     return [pace(program), litmus(program), interleavings(budget, engine, program, folder / "mutants")]
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        for row in rows(100, Path(temporary)):
-            print(row.verdict, row)

@@ -5,6 +5,7 @@ there is a short form of each, which is mostly the time to build.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,6 +54,7 @@ def driver(kind: str, check: str, flags: list[str], budget: float, folder: Path)
 
 def notices(plant: tools.Planted, flags: list[str], folder: Path) -> bool:
     """Return whether the driver, built with a planted bug, ends with the report that the patch names."""
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     program = programs.build("stress", flags, folder, plant.mutant.plant(folder))
     result = programs.execute(program, "5", "100", timeout=GIVEN_UP)
@@ -86,7 +88,7 @@ def thread_suite(budget: float, folder: Path) -> Row:
         f"libtsan preloaded, {sys.version.split()[0]}, {' '.join(where)}",
         outcome.passed,
         "tests",
-        600 if whole else 150,
+        1200 if whole else 50,
         len(outcome.found) + outcome.failed,
         len(plants),
         len(caught),
@@ -104,11 +106,11 @@ def address_suite(budget: float, folder: Path) -> Row:
     stacks = scenario(copy)
     outcome.found += stacks.found
     plants, deep = tools.planted("address-suite"), tools.planted("stacks")
-    bad = tools.planted_tree(folder, "address", plants + deep)
+    bad = tools.planted_tree(folder, "address", plants)
     caught = [
         plant for plant in plants if plant.is_in(tools.pytest(bad, "address", plant.tests, GIVEN_UP).found)
     ]
-    found = scenario(bad).found
+    found = scenario(tools.planted_tree(folder, "address", deep, "kept")).found
     caught += [plant for plant in deep if plant.is_in(found)]
     words = [f"{outcome.others} leaks of the interpreter's own; whole stacks: {stacks.passed} events"]
     words += [tools.failures(outcome), tools.missed(plants + deep, caught)]
@@ -117,7 +119,7 @@ def address_suite(budget: float, folder: Path) -> Row:
         f"libasan and libubsan preloaded, {sys.version.split()[0]}, {' '.join(where)}",
         outcome.passed,
         "tests",
-        1200 if whole else 600,
+        1200 if whole else 150,
         len(outcome.found) + outcome.failed,
         len(plants + deep),
         len(caught),

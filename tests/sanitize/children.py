@@ -12,7 +12,7 @@ from tests.sanitize.suite import ENDS_WITH_THREADS
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"):
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
         if name in os.environ:
             own, _, log = os.environ.setdefault(f"OWN_{name}", os.environ[name]).rpartition(":log_path=")
             log = f"{log}-{re.sub(r'[^a-z0-9_]+', '-', item.nodeid.rpartition('/')[2].lower())}"

@@ -5,6 +5,7 @@ includes Python.h, though nothing of Python is linked: this machine's header is 
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -33,15 +34,18 @@ def aarch64(budget: float, folder: Path) -> Row:
 def musl(budget: float, folder: Path) -> Row:
     """musl has neither the kernel's headers, which the futex needs, nor the context calls of the machine."""
     compiler = tools.need("musl-gcc", "musl-tools")
-    work = folder / "musl"
-    (work / "kernel").mkdir(parents=True)
+    kernel = folder / "kernel"
+    kernel.mkdir(exist_ok=True)
     triple = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
     for name, place in (("linux", "linux"), ("asm-generic", "asm-generic"), ("asm", f"{triple}/asm")):
         if not Path("/usr/include", place).exists():
             raise NotRun(f"/usr/include/{place} is missing: apt-get install linux-libc-dev")
-        (work / "kernel" / name).symlink_to(Path("/usr/include", place))
-    flags = ["-static", "-idirafter", str(work / "kernel")]
-    row = Portable(work, tools.source(folder) / "pyx", compiler, flags, [], [tools.HERE / "ucontext.c"])
+        (kernel / name).unlink(missing_ok=True)
+        (kernel / name).symlink_to(Path("/usr/include", place))
+    flags = ["-static", "-idirafter", str(kernel)]
+    row = Portable(
+        folder / "musl", tools.source(folder) / "pyx", compiler, flags, [], [tools.HERE / "ucontext.c"]
+    )
     return row.row("musl", f"musl-gcc, {triple or 'this machine'}", budget)
 
 
@@ -60,6 +64,8 @@ class Portable:
         self.work, self.pyx, self.compiler = work, pyx, compiler
         self.flags, self.runner, self.more = flags, runner, more
         self.warnings: list[str] = []
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
 
     def row(self, check: str, ran: str, budget: float) -> Row:
         seconds = str(max(2, round(budget / 100)))

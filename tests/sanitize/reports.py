@@ -6,11 +6,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 OURS = re.compile(r"tocsin/_core/")  # in the path of a source file or of a compiled module
-ALLOCATOR = re.compile(r"^\s+#0 ")
 
 BEGINS = re.compile(
     r"^(?=WARNING: ThreadSanitizer|==[^=]*==ERROR: AddressSanitizer|(?:Direct|Indirect) leak of|"
-    r".*: runtime error: |FATAL: |ThreadSanitizer:)",
+    r".*: runtime error: |FATAL: )",
     re.MULTILINE,
 )
 

@@ -50,7 +50,7 @@ def live(exclusive: bool) -> int:
         pipeline.register(MOTOR, queue_size=4096)
         kept = []
         last = pipeline.subscribe(MOTOR, kept.append)
-        batches = pipeline.subscribe(MOTOR, kept.append, batch=True)
+        batches = pipeline.subscribe(MOTOR, lambda batch: kept.append(batch), batch=True)
         single = pipeline.subscribe(MOTOR.limit, lambda event: event.report, source=3)
         native = pipeline.subscribe_native(MOTOR.limit, SUBSCRIBER(lambda context, event: 0))
         for number in range(EVENTS):

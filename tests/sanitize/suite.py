@@ -31,9 +31,9 @@ ADDRESS = (
 )
 THREAD = NOT_OURS | PRELOADED
 
-# The interpreters that these tests start are checked for everything but leaks: they end while cores are in use,
-# which is what is tested, and the memory goes with the process. A pipeline that is dropped well before the end
-# leaves nothing: scenario.py drops some and waits for their threads.
+# The interpreters that these tests start are checked for everything but leaks: they end while cores are in
+# use, which is what is tested, and the memory goes with the process. A pipeline that is dropped well before
+# the end leaves nothing: scenario.py drops some and waits for their threads.
 KEPT_FOR_NATIVE = "a producer's core is kept on purpose at exit: native threads may go on calling (capi.pyx)"
 WORKER_ENDED = (
     "the exit ends workers that come for the GIL where they stand, with what they hold (bridge.pyx)"
@@ -48,8 +48,25 @@ ENDS_WITH_THREADS = {
 }
 
 # What runs when there is little time: where threads meet, and where memory comes and goes.
-SHORT_THREAD = ["tests/concurrency/test_churn.py", "tests/concurrency/test_producers.py", "tests/capi"]
-SHORT_ADDRESS = ["tests/capi", "tests/unit"]
+SHORT_THREAD = [
+    "tests/capi/test_native_writers.py",
+    "tests/capi/test_native_subscribers.py",
+    "tests/concurrency/test_churn.py",
+    "tests/concurrency/test_producers.py",
+    "tests/unit/test_pipeline_close.py",
+]
+SHORT_ADDRESS = [
+    "tests/capi/test_native_api.py",
+    "tests/capi/test_native_subscribers.py",
+    "tests/unit/test_batch.py",
+    "tests/unit/test_event.py",
+    "tests/unit/test_kfifo.py",
+    "tests/unit/test_pipeline_cancel.py",
+    "tests/unit/test_pipeline_close.py",
+    "tests/unit/test_pipeline_notify.py",
+    "tests/unit/test_pipeline_subscribe.py",
+    "tests/unit/test_workqueue.py",
+]
 
 
 def left_out(names: dict[str, str]) -> list[str]:

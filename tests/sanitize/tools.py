@@ -70,7 +70,11 @@ def tree(folder: Path, kind: str) -> Path:
         )
         if translated:  # the C text is the same for each kind
             shutil.copytree(translated, copy / "build/cython")
-        build(copy, kind)
+        try:
+            build(copy, kind)
+        except BaseException:  # half a tree must not be taken for one the next time
+            shutil.rmtree(copy)
+            raise
     return copy
 
 
@@ -79,9 +83,9 @@ def build(copy: Path, kind: str, *options: str) -> None:
     run([sys.executable, "setup.py", "-q", "build_ext", "--inplace", *options], copy, **switches)
 
 
-def planted_tree(folder: Path, kind: str, plants: list["Planted"]) -> Path:
+def planted_tree(folder: Path, kind: str, plants: list["Planted"], name: str = "planted") -> Path:
     """Return a copy of tree() with planted bugs; only the modules that the patches name are built anew."""
-    copy = folder / f"{kind}-planted"
+    copy = folder / f"{kind}-{name}"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(tree(folder, kind), copy, ignore=shutil.ignore_patterns("pyx", "temp*", "lib*"))
     modules = {module for plant in plants for module in plant.modules}
@@ -161,13 +165,15 @@ def environment(copy: Path, kind: str, logs: Path) -> dict[str, str]:
         variables["LD_PRELOAD"] = " ".join([runtime("libasan"), str(hook), runtime("libubsan")])
         variables["UBSAN_REPORTS"] = str(logs / "ubsan")
         # Leaks are looked for in interpreters only: compilers, which tests start too, free little. What is
-        # found is read in the log, so it needs no exit code. use_sigaltstack: when a thread ends by pthread_exit(),
-        # as the interpreter has it, the runtime would report its own write to the stack that is being left.
+        # found is read in the log, so it needs no exit code. use_sigaltstack: when the interpreter
+        # ends a thread by pthread_exit(), the runtime would report its own write to the stack that is left.
         for name in {Path(sys.executable).name, Path(sys.executable).resolve().name, "python", "python3"}:
             (logs.parent / f"{name}.options").write_text("detect_leaks=1\nexitcode=0\n")
         options = "detect_leaks=0:abort_on_error=1:use_sigaltstack=0:malloc_context_size=40"
         options += f":include_if_exists={logs.parent}/%b.options"
         variables["ASAN_OPTIONS"] = f"{options}:log_path={logs}/asan"
+        # At its first report libubsan gives its own path to everybody.
+        variables["UBSAN_OPTIONS"] = f"log_path={logs}/asan"
     return os.environ | variables
 
 
@@ -199,9 +205,11 @@ def pytest(copy: Path, kind: str, arguments: list[str], timeout: float) -> Outco
         output = expired.stdout or b""
         text = output if isinstance(output, str) else output.decode(errors="replace")
     (copy / "pytest.txt").write_text(text)
+    if "unexpected memory mapping" in text:
+        raise NotRun("ThreadSanitizer doesn't start here; as root: sysctl vm.mmap_rnd_bits=28")
     assert f"tocsin from {copy / 'src' / 'tocsin'}" in text, f"the tests had another core:\n{text}"
-    summary = text.rstrip().rpartition("\n")[2]
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", summary)}
+    summary = re.findall(r"^=+ (.* in [\d.]+s.*) =+$", text, re.MULTILINE)[-1:]
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", str(summary))}
     failed = counts.get("failed", 0) + counts.get("error", 0) + (not counts)
     return Outcome(counts.get("passed", 0), failed, *judge(logs), text)
 

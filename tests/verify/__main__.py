@@ -4,9 +4,9 @@
     python -m tests.verify --budget 360     the short form
     python -m tests.verify litmus models    only checks with one of these words in their name
 
-A row a check: what ran, how much, violations, and how many of the planted bugs the same check caught. Exit
-status 1 on any violation, any surviving mutant, any row below its minimum of work, any check that could not run.
-docs/verification.md says what each of them can and cannot see.
+A row a check: what ran, how much, violations, and how many of the planted bugs the same check caught.
+Exit status 1 on any violation, any surviving mutant, any row below its minimum of work, any check that did
+not run. docs/verification.md says what each can and cannot see.
 """
 
 import argparse

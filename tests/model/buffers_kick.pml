@@ -1,0 +1,141 @@
+/* The race of the last event on machines with store buffers: publish and kick against begin and look.
+ *
+ * One writer, one worker, one fifo. The writer stores the record, publishes `in_` with release and kicks by a
+ * read-modify-write on the word; the worker turns PENDING into RUNNING by a read-modify-write on the same word
+ * and reads `in_` with acquire. The two operations have an order, and each waits for the stores before it:
+ * so the run sees the data, or the kick finds PENDING clear.
+ *
+ * Left out: the stack and the sleep (a pushed item is taken some time; buffers_sleep.pml), more than one
+ * worker (kick.pml). Loads stay in order (buffers.pml).
+ *
+ *   -DMODEL=1 -DN=3 -DCAP=2
+ *   -DLOOK_FIRST    the kicker looks at PENDING first, by a plain load, and leaves if it is set
+ *   -DMEMBARRIER    the worker calls membarrier() after it has cleared PENDING: with LOOK_FIRST the faster
+ *                   form that may come some day
+ *   -DBEGIN_BY_STORE     mutant: PENDING is cleared by a plain store
+ *   -DPUBLISH_RELAXED    mutant: `in_` is published without release
+ *   -DREACH=1       claim that must fail: no event comes while a run is owed that has not begun
+ */
+#ifndef N
+#define N 3
+#endif
+#ifndef CAP
+#define CAP 2
+#endif
+#ifndef REACH
+#define REACH 0
+#endif
+
+#define STATE  0
+#define IN     1
+#define OUT    2
+#define RECORD 3
+#define WORDS  (3 + CAP)
+
+#define PENDING 1
+#define LINKED  2
+#define RUNNING 4
+
+#include "buffers.pml"
+
+bit pushed;                 /* the node is on the stack */
+bit done;
+byte accepted, delivered;
+
+proctype Writer() {
+    byte n, k, in_, out, was;
+    for (n : 1 .. N) {
+        load(A, IN, in_);
+        load(A, OUT, out);                              /* kfifo.pxd fifo_free_for [space-freed] */
+        if
+        :: in_ - out < CAP ->
+            accepted++;
+            store_relaxed(A, RECORD + in_ % CAP, accepted);     /* equeue.pxd equeue_write */
+#ifdef PUBLISH_RELAXED
+            store_relaxed(A, IN, in_ + 1);
+#else
+            store_release(A, IN, in_ + 1);              /* kfifo.pxd fifo_publish_in [bytes-ready] */
+#endif
+#ifdef LOOK_FIRST
+            load(A, STATE, was);
+#endif
+            if
+            :: was & PENDING
+            :: else ->
+                atomic { EMPTY(A) -> was = mem[STATE]; mem[STATE] = was | PENDING };
+                                                        /* work.pxd work_kick [work-kicked] */
+#if REACH == 1
+                assert(!(was & PENDING));
+#endif
+                if
+                :: was == 0 ->
+                    atomic { mem[STATE] == PENDING -> mem[STATE] = PENDING | LINKED };
+                                                        /* work.pxd work_link */
+                    pushed = 1                          /* workqueue.pxd workqueue_push [work-pushed] */
+                :: else
+                fi
+            fi
+        :: else
+        fi;
+        in_ = 0; out = 0; was = 0
+    }
+    atomic { EMPTY(A) -> done = 1 }
+}
+
+proctype Worker() {
+    byte k, in_, out, record, was;
+end:
+    do
+    :: atomic { pushed -> pushed = 0 };                 /* workqueue.pxd workqueue_try_take */
+#ifdef BEGIN_BY_STORE
+        store_relaxed(B, STATE, RUNNING);               /* nobody but us could have changed the word */
+#else
+        d_step { EMPTY(B) -> assert(mem[STATE] == (PENDING | LINKED)); mem[STATE] = RUNNING };
+                                                        /* work.pxd work_begin [work-kicked] */
+#endif
+#ifdef MEMBARRIER
+        membarrier();
+#endif
+        do
+        :: load(B, IN, in_);                            /* stages.pxd native_look [bytes-ready] */
+            load(B, OUT, out);
+            if
+            :: in_ != out ->
+                load(B, RECORD + out % CAP, record);    /* dispatch.pxd stage_step */
+                assert(record == delivered + 1);        /* else old bytes were read */
+                delivered++;
+                store_release(B, OUT, out + 1)          /* kfifo.pxd fifo_publish_out [space-freed] */
+            :: else -> break
+            fi
+        od;
+        in_ = 0; out = 0; record = 0;
+        atomic {                                        /* work.pxd work_end [work-kicked] */
+            EMPTY(B) ->
+            was = mem[STATE];
+            mem[STATE] = (was & PENDING -> (PENDING | LINKED) : 0)
+        };
+        if
+        :: was & PENDING -> pushed = 1                  /* workqueue.pxd workqueue_finish */
+        :: else
+        fi;
+        was = 0
+    od
+}
+
+active proctype Monitor() {
+end:
+    timeout ->
+        assert(done && delivered == accepted);
+        assert(mem[STATE] == 0)
+}
+
+init {
+    atomic {
+        run Writer();
+        run Worker();
+#if MODEL != 0
+        run Drain(A);
+        run Drain(B)
+#endif
+    }
+}
