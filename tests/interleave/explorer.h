@@ -79,6 +79,7 @@ void machine_begin(void); /* the setup is over */
 /* Whether words that only one thread ever touches, or nobody writes, are left out as places to switch. */
 void machine_learn(int on);
 void machine_forget(void);
+void machine_compare(int on); /* keep the hash of the state up to date */
 void machine_be_fair(int on); /* a thread that pauses waits until another one has moved */
 
 uint64_t machine_enabled(void);

@@ -69,7 +69,7 @@ _Static_assert(MOVES <= 64, "moves are bits of a word");
 static char stacks[MAX_THREADS][STACK] __attribute__((aligned(64)));
 static void *scheduler;
 static int current = -1;
-static int memory, direct, learning, fair;
+static int memory, direct, learning, fair, compared;
 static char complaint[512];
 
 static uint16_t classes[ARENA_BYTES / 4]; /* owner + 1, or MANY; WRITTEN */
@@ -170,6 +170,7 @@ static int is_shared(const void *address, size_t size, int is_write) {
 
 void machine_learn(int on) { learning = on; }
 void machine_be_fair(int on) { fair = on; }
+void machine_compare(int on) { compared = on; }
 void machine_forget(void) { memset(classes, 0, sizeof classes); }
 
 /* -- what the seam calls ---------------------------------------------------------------------- */
@@ -511,12 +512,13 @@ void machine_step(int id, int record) {
             arena_keep(thread->stack_pointer, live_stack(t));
             /* What others left below would show through in variables that are never set, and make equal
              * states look different. */
-            memset((char *)thread->stack_pointer - BELOW, 0, BELOW);
+            if (compared)
+                memset((char *)thread->stack_pointer - BELOW, 0, BELOW);
         }
         current = t;
         xp_switch(&scheduler, thread->stack_pointer);
         current = -1;
-        if (record)
+        if (record && compared)
             thread->stack_hash = hash_bytes(thread->stack_pointer, live_stack(t) & ~(size_t)7, (uint64_t)t);
         for (int other = 0; fair && other < M->n_threads; other++)
             if (other != t && M->threads[other].kind == OP_PAUSE && !M->threads[other].may_go) {
@@ -524,7 +526,7 @@ void machine_step(int id, int record) {
                 M->threads[other].may_go = 1;
             }
     }
-    if (record)
+    if (record && compared)
         arena_settle();
 }
 

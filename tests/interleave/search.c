@@ -327,7 +327,7 @@ static const char *search_all(void) {
         look_always();
         if (machine_failed)
             break;
-        if ((steps & 0xFFFF) == 0)
+        if ((steps & 0xFFFF) == 0 && table)
             arena_verify();
         if ((steps & 1023) == 0 && seconds_now() - began > wanted->seconds)
             return "time";
@@ -461,6 +461,7 @@ int search(const search_t *search) {
     no_way_out = 0;
     deepest = n_made = 0;
     machine_be_fair(search->how != SEARCH_STATES);
+    machine_compare(search->how == SEARCH_STATES);
     outcome = search->how < SEARCH_RANDOM ? search_again_and_again() : search_at_random();
     if (table)
         munmap(table, (table_mask + 1) * sizeof *table);
