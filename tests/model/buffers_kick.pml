@@ -1,9 +1,9 @@
 /* The race of the last event on machines with store buffers: publish and kick against begin and look.
  *
  * One writer, one worker, one fifo. The writer stores the record, publishes `in_` with release and kicks by a
- * read-modify-write on the word; the worker turns PENDING into RUNNING by a read-modify-write on the same word
- * and reads `in_` with acquire. The two operations have an order, and each waits for the stores before it:
- * so the run sees the data, or the kick finds PENDING clear.
+ * read-modify-write on the word; the worker turns PENDING into RUNNING by another one on the same word, and
+ * reads `in_` with acquire. The two operations have an order, and each waits for the stores before it: so
+ * the run sees the data, or the kick finds PENDING clear.
  *
  * Left out: the stack and the sleep (a pushed item is taken some time; buffers_sleep.pml), more than one
  * worker (kick.pml). Loads stay in order (buffers.pml).

@@ -38,9 +38,11 @@ proctype Pusher() {
         store_relaxed(A, STACK, stack + 1);
         stack = 0;
 #else
-        atomic { EMPTY(A) -> mem[STACK] = mem[STACK] + 1 };     /* workqueue.pxd workqueue_push [work-pushed] */
+        atomic { EMPTY(A) -> mem[STACK] = mem[STACK] + 1 };
+                                                        /* workqueue.pxd workqueue_push [work-pushed] */
 #endif
-        load(A, SLEEPERS, sleepers);                    /* workqueue.pxd workqueue_call_help [sleeper-announced] */
+        load(A, SLEEPERS, sleepers);
+                                                /* workqueue.pxd workqueue_call_help [sleeper-announced] */
         if
         :: sleepers != 0 ->
             sleepers = 0;

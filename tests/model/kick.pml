@@ -10,6 +10,7 @@
  * write and publication of an event are one step, since nobody sees a record before its publication and
  * writers have a lock (many writers side by side: reserve.pml). A full fifo refuses. The stage is one reader
  * that frees event by event (two stages: stages.pml); it may end its run after any event and owe itself one.
+ * Freezing keeps items from being taken here, not a run from going on.
  *
  *   -DN=2 -DCAP=2 -DPRODUCERS=1 -DITEMS=1 -DWORKERS=2
  *   -DCANCEL    somebody cancels the item at any moment: it owes no run, its node stays where it is

@@ -1,8 +1,8 @@
 /* Writers side by side: reserve by compare-and-swap, write, the last one out publishes.
  *
  * WRITERS threads put EACH records of one or two units into a ring of SIZE units, over the word {position,
- * closed, writers in}. A record that would cross the end starts over behind a pad (here of one unit). One reader waits for a kick
- * and drains. What is shown:
+ * closed, writers in}. A record that would cross the end starts over behind a pad (here of one unit). One
+ * reader waits for a kick and drains. What is shown:
  *   - published space was written, whole, and a writer writes free space only;
  *   - `in_` never goes back, and is the reserved position when the last writer has left;
  *   - records are read in the order of reservation, and a kick brings the last one;
@@ -14,9 +14,9 @@
  * Grain: each access to the word, to `in_` and `out` is a step, and so is each unit written; the exchange
  * fails and is tried again as in the code, since the position is not the only thing that it was decided from.
  *
- * Left out: store buffers (every exchange is a full one; the words are published by release: buffers_kick.pml),
- * the limit of 32,767 writers, the wrap of 48 bits, refused events that the next header tells of. The kick is
- * one bit (kick.pml has the rest).
+ * Left out: store buffers (every exchange is a full one, and `in_` is published by release:
+ * buffers_kick.pml), the limit of 32,767 writers, the wrap of 48 bits, refused events that the next header
+ * tells of. The kick is one bit (kick.pml has the rest).
  *
  *   -DWRITERS=2 -DEACH=2 -DSIZE=4
  *   -DCLOSE     somebody closes the ring and waits until it is quiet
@@ -112,7 +112,7 @@ inline ring_claim_shared() {
             break
 #else
             if
-            :: d_step { SAME_WORD -> assert(truly) }; break         /* ring.pxd ring_claim_shared [record-complete] */
+            :: d_step { SAME_WORD -> assert(truly) }; break
             :: d_step {                                 /* ring.pxd ring_claim_shared [record-complete] */
                 !SAME_WORD -> at = position; inside = writers; shut = closed
 #if REACH == 6

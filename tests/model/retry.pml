@@ -8,8 +8,8 @@
  *
  * Two holes, each shown alone. "The fifo is empty" and `exiting = 1` are two steps: a kicker in between is
  * refused, reads 0 and leaves at once, with however many tries left. And a wait of 5 ms bounds nothing on the
- * other core, so three tries may all fall into the way out. The cure is what the kernel in truth does and what
- * work.pxd does: PENDING is cleared before the function begins.
+ * other core, so three tries may all fall into the way out. The cure is what the kernel in truth does, and
+ * work.pxd too: PENDING is cleared before the function begins.
  *
  * And a third: header and payload go in by two pushes. A worker that pops the header and finds no payload
  * yet forgets the header, and takes the payload for the next one. In ring.pxd a record is one publication.

@@ -84,10 +84,14 @@ byte due_from = 255;
 byte settled;               /* events that had their last stage */
 byte done;
 
+inline workqueue_push(item) {
+    d_step { assert(!queued[item]); queued[item] = 1; push = 0 }    /* workqueue.pxd workqueue_push */
+}
+
 inline queue_work(item) {
     work_kick(item);                                    /* workqueue.pxd queue_work */
     if
-    :: push -> d_step { assert(!queued[item]); queued[item] = 1; push = 0 }     /* workqueue.pxd workqueue_push */
+    :: push -> workqueue_push(item)
     :: else
     fi
 }
@@ -95,7 +99,7 @@ inline queue_work(item) {
 inline workqueue_finish(item) {
     d_step { inside[item]--; work_end(item) };          /* workqueue.pxd workqueue_finish */
     if
-    :: push -> d_step { assert(!queued[item]); queued[item] = 1; push = 0 }
+    :: push -> workqueue_push(item)
     :: else
     fi
 }
@@ -134,6 +138,9 @@ proctype Writer() {
     done++
 }
 
+/* Count a subscriber in or out, and choose who is kicked first; native ones at once, for brevity. */
+#define CHOOSE_FIRST first = (python_present && !native_present -> PYTHON : NATIVE)
+
 proctype Subscriber() {
     byte n;
     for (n : 1 .. CHANGES) {
@@ -142,9 +149,8 @@ proctype Subscriber() {
 #ifdef CHAIN_FIRST
             d_step { in_chain = 1; wanted = 1 };
 #endif
-            python_present = 1;                         /* subscribe.pxd equeue_count_subscribers [python-present] */
-            first = (native_present -> NATIVE : PYTHON);
-                                                        /* subscribe.pxd equeue_count_subscribers [first-stage] */
+            python_present = 1;             /* subscribe.pxd equeue_count_subscribers [python-present] */
+            CHOOSE_FIRST;                   /* subscribe.pxd equeue_count_subscribers [first-stage] */
 #ifndef CHAIN_FIRST
             d_step { in_chain = 1; wanted = 1 };        /* subscribe.pxd equeue_subscribe [chain-swapped] */
 #endif
@@ -152,12 +158,9 @@ proctype Subscriber() {
         :: python_present ->
             d_step { wanted = 0; due_from = 255 };
             in_chain = 0;                               /* subscribe.pxd equeue_cancel [chain-swapped] */
-            python_present = 0;                         /* subscribe.pxd equeue_count_subscribers [python-present] */
-            first = NATIVE                              /* subscribe.pxd equeue_count_subscribers [first-stage] */
-        :: d_step {                                     /* subscribe.pxd equeue_count_subscribers [first-stage] */
-            native_present = !native_present;
-            first = (python_present && !native_present -> PYTHON : NATIVE)
-        }
+            python_present = 0;             /* subscribe.pxd equeue_count_subscribers [python-present] */
+            CHOOSE_FIRST                    /* subscribe.pxd equeue_count_subscribers [first-stage] */
+        :: d_step { native_present = !native_present; CHOOSE_FIRST }
         fi
     }
     done++

@@ -90,7 +90,7 @@ end_parked:
 
 inline workqueue_call_help() {
     if
-    :: sleepers != 0 ->                                 /* workqueue.pxd workqueue_call_help [sleeper-announced] */
+    :: sleepers != 0 ->                         /* workqueue.pxd workqueue_call_help [sleeper-announced] */
 #if REACH == 6
         assert(bell[0] == PARKED || bell[WORKERS - 1] == PARKED);
 #endif

@@ -17,7 +17,6 @@ from tests.sanitize.portable import aarch64, musl
 from tests.verify.row import NotRun, Row
 
 WHOLE = 1500
-GIVEN_UP = 1800.0  # seconds after which a run has hung
 REPORTED = 66
 
 
@@ -30,7 +29,7 @@ def driver(kind: str, check: str, flags: list[str], budget: float, folder: Path)
     pyx, target = tools.source(folder) / "pyx", f"{kind}-driver"
     try:
         program = programs.build("stress", flags, folder / target, pyx)
-        result = programs.execute(program, str(max(3, budget / 50)), "100", timeout=GIVEN_UP)
+        result = programs.execute(program, str(max(3, budget / 50)), "100", timeout=tools.GIVEN_UP)
     except programs.pytest.fail.Exception as missing:
         raise NotRun(str(missing)) from None
     told = result.stdout + result.stderr
@@ -57,7 +56,10 @@ def notices(plant: tools.Planted, flags: list[str], folder: Path) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     program = programs.build("stress", flags, folder, plant.mutant.plant(folder))
-    result = programs.execute(program, "5", "100", timeout=GIVEN_UP)
+    try:
+        result = programs.execute(program, "5", "100", timeout=tools.LONG_ENOUGH)
+    except subprocess.TimeoutExpired:
+        return False
     return result.returncode == REPORTED and plant.is_in([result.stdout + result.stderr])
 
 
@@ -77,12 +79,9 @@ def thread_suite(budget: float, folder: Path) -> Row:
     tools.runtime("libtsan")
     whole = budget >= WHOLE
     where = ["tests/concurrency", "tests/capi", "tests/unit"] if whole else suite.SHORT_THREAD
-    outcome = tools.pytest(tools.tree(folder, "thread"), "thread", where, GIVEN_UP)
+    outcome = tools.pytest(tools.tree(folder, "thread"), "thread", where)
     plants = tools.planted("thread-suite")
-    copy = tools.planted_tree(folder, "thread", plants)
-    caught = [
-        plant for plant in plants if plant.is_in(tools.pytest(copy, "thread", plant.tests, GIVEN_UP).found)
-    ]
+    caught = tools.reported(tools.planted_tree(folder, "thread", plants), "thread", plants)
     return Row(
         "TSan, extension",
         f"libtsan preloaded, {sys.version.split()[0]}, {' '.join(where)}",
@@ -102,14 +101,11 @@ def address_suite(budget: float, folder: Path) -> Row:
     whole = budget >= WHOLE
     where = ["tests"] if whole else [*suite.SHORT_ADDRESS, "-m", "not slow and not stress"]
     copy = tools.tree(folder, "address")
-    outcome = tools.pytest(copy, "address", where, GIVEN_UP)
+    outcome = tools.pytest(copy, "address", where)
     stacks = scenario(copy)
     outcome.found += stacks.found
     plants, deep = tools.planted("address-suite"), tools.planted("stacks")
-    bad = tools.planted_tree(folder, "address", plants)
-    caught = [
-        plant for plant in plants if plant.is_in(tools.pytest(bad, "address", plant.tests, GIVEN_UP).found)
-    ]
+    caught = tools.reported(tools.planted_tree(folder, "address", plants), "address", plants)
     found = scenario(tools.planted_tree(folder, "address", deep, "kept")).found
     caught += [plant for plant in deep if plant.is_in(found)]
     words = [f"{outcome.others} leaks of the interpreter's own; whole stacks: {stacks.passed} events"]
@@ -141,7 +137,7 @@ def scenario(copy: Path) -> tools.Outcome:
         env=variables,
         capture_output=True,
         text=True,
-        timeout=GIVEN_UP,
+        timeout=tools.GIVEN_UP,
     )
     found, others = tools.judge(logs)
     events = delivered(done.stdout)
@@ -198,7 +194,7 @@ def under_valgrind(valgrind: str, copy: Path, events: int) -> tuple[str, list[st
         env=tools.environment(copy, "plain", copy / "logs"),
         capture_output=True,
         text=True,
-        timeout=GIVEN_UP,
+        timeout=tools.GIVEN_UP,
     )
     return done.stdout + done.stderr, reports.read_memcheck(log)
 

@@ -15,6 +15,9 @@ from tests.verify.row import NotRun
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 GENERATED = shutil.ignore_patterns("build", "dist", "*.so", "__pycache__", ".*", "*.egg-info")
+GIVEN_UP = 1800.0  # seconds after which a run has hung
+LONG_ENOUGH = 90.0  # with a planted bug: what it breaks may hang, and it was reported long before
+
 SWITCHES = {
     "plain": {},
     "thread": {"TOCSIN_SANITIZE": "thread"},
@@ -144,7 +147,7 @@ class Outcome:
     text: str
 
 
-def environment(copy: Path, kind: str, logs: Path) -> dict[str, str]:
+def environment(copy: Path, kind: str, logs: Path, more: str = "") -> dict[str, str]:
     """Return the environment in which an interpreter and its children run the core of a tree."""
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
@@ -155,13 +158,11 @@ def environment(copy: Path, kind: str, logs: Path) -> dict[str, str]:
     }
     if kind == "thread":
         variables["LD_PRELOAD"] = runtime("libtsan")
-        variables["TSAN_OPTIONS"] = f"exitcode=66:log_path={logs}/tsan"
+        variables["TSAN_OPTIONS"] = f"exitcode=66{more}:log_path={logs}/tsan"
     elif kind == "address":
         hook = logs.parent / "on_report.so"
-        run(
-            [need("gcc", "gcc libc6-dev"), "-shared", "-fPIC", str(HERE / "on_report.c"), "-o", str(hook)],
-            copy,
-        )
+        compile_it = [need("gcc", "gcc libc6-dev"), "-shared", "-fPIC", str(HERE / "on_report.c")]
+        run([*compile_it, "-o", str(hook)], copy)
         variables["LD_PRELOAD"] = " ".join([runtime("libasan"), str(hook), runtime("libubsan")])
         variables["UBSAN_REPORTS"] = str(logs / "ubsan")
         # Leaks are looked for in interpreters only: compilers, which tests start too, free little. What is
@@ -170,11 +171,20 @@ def environment(copy: Path, kind: str, logs: Path) -> dict[str, str]:
         for name in {Path(sys.executable).name, Path(sys.executable).resolve().name, "python", "python3"}:
             (logs.parent / f"{name}.options").write_text("detect_leaks=1\nexitcode=0\n")
         options = "detect_leaks=0:abort_on_error=1:use_sigaltstack=0:malloc_context_size=40"
-        options += f":include_if_exists={logs.parent}/%b.options"
+        options += f":include_if_exists={logs.parent}/%b.options{more}"
         variables["ASAN_OPTIONS"] = f"{options}:log_path={logs}/asan"
         # At its first report libubsan gives its own path to everybody.
         variables["UBSAN_OPTIONS"] = f"log_path={logs}/asan"
     return os.environ | variables
+
+
+def reported(copy: Path, kind: str, plants: list[Planted]) -> list[Planted]:
+    """Run for each planted bug the tests that its patch names; those that the sanitizer reported."""
+    caught = []
+    for plant in plants:
+        outcome = pytest(copy, kind, plant.tests, ":halt_on_error=1", LONG_ENOUGH)
+        caught += [plant] if plant.is_in(outcome.found) else []
+    return caught
 
 
 def judge(logs: Path) -> tuple[list[str], int]:
@@ -184,16 +194,19 @@ def judge(logs: Path) -> tuple[list[str], int]:
     return found, len(every) - len(found)
 
 
-def pytest(copy: Path, kind: str, arguments: list[str], timeout: float) -> Outcome:
+def pytest(
+    copy: Path, kind: str, arguments: list[str], options: str = "", timeout: float = GIVEN_UP
+) -> Outcome:
     """Run tests of a tree under its sanitizer. A run that ends before its summary counts as one failure."""
     logs = copy / "logs"
     left_out = suite.left_out(suite.THREAD if kind == "thread" else suite.ADDRESS)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.sanitize.children"]
+    command = [sys.executable, "-u", "-m", "pytest"]
+    command += ["-p", "no:cacheprovider", "-p", "tests.sanitize.children"]
     try:
         done = subprocess.run(
             [*command, *left_out, *arguments],
             cwd=copy,
-            env=environment(copy, kind, logs),
+            env=environment(copy, kind, logs, options),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -26,7 +26,7 @@ Check = Callable[[float, Path], list[Row]]
 
 # Which module has the check, and its share of the time.
 CHECKS = {
-    "models": ("tests.model.check", "rows", 0.15),
+    "models": ("tests.model.models", "rows", 0.15),
     "interleavings": ("tests.interleave.check", "rows", 0.35),
     "situations": ("tests.native.check", "rows", 0.1),
     "sanitizers": ("tests.sanitize.check", "CHECKS", 0.3),
