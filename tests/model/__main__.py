@@ -13,7 +13,7 @@ from tests.verify.row import NotRun
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("containing", nargs="?", default="", help="only cases whose name contains this")
-    parser.add_argument("--large", action="store_true", help="also the cases that take minutes")
+    parser.add_argument("--budget", type=float, default=60, help="seconds; 150 and 600 bring larger cases")
     parser.add_argument("--folder", type=Path, help="where to build, and keep the trails of violations")
     options = parser.parse_args()
     try:
@@ -21,7 +21,7 @@ def main() -> int:
     except NotRun as reason:
         print(f"not run: {reason}")
         return 1
-    cases = chosen(options.large, options.containing)
+    cases = chosen(options.budget, options.containing)
     if not cases:
         parser.error(f"no case contains {options.containing!r}")
     began = time.monotonic()

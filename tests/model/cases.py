@@ -1,9 +1,9 @@
 """The table of the models' cases: which file, which switches, and what must come out.
 
-`verified` cases are searched exhaustively; so are `many`, which have more states, and `large`, which take
-minutes. `violated` ones show that the search would notice: mutants break
-one step of the protocol; claims (REACH=k) deny a timeline that must be in the model; and rivals are other
-designs, which lose events.
+`verified` cases are searched exhaustively, and so are those with more states: `many`, which are always
+searched, `large` and `huge`, for which there must be time. `violated` ones show that the search would notice:
+mutants break one step of the protocol; claims (REACH=k) deny a timeline that must be in the model; and
+rivals are other designs, which lose events.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Case:
     switches: str  # as for the preprocessor, without -D
     holds: bool  # verified, or violated
     many: bool = False  # so many states that optimizing the search pays
-    large: bool = False  # takes minutes: only with time for it
+    budget: int = 0  # seconds that there must be for all cases together
 
     @property
     def name(self) -> str:
@@ -68,10 +68,10 @@ kick        violated  REACH=6
 stages      many
 stages      many      PYTHON_FIRST CAP=1
 stages      large     PYTHON_FIRST
-stages      large     N=3
-stages      large     N=3 PYTHON_FIRST
+stages      huge      N=3
+stages      huge      N=3 PYTHON_FIRST
 stages      large     N=2 CAP=1 CHANGES=3 PYTHON_FIRST
-stages      large     N=1 WRITERS=2
+stages      huge      N=1 WRITERS=2
 stages      violated  FREED_BY_NATIVE PYTHON_FIRST
 stages      violated  PYTHON_NOT_KICKED
 stages      violated  OUT_READ_FIRST PYTHON_FIRST N=1
@@ -94,9 +94,9 @@ reserve     verified  STUCK EACH=1
 reserve     verified  CLOSE EACH=1
 reserve     verified  CLOSE STUCK EACH=1
 reserve     large     STUCK
-reserve     large     CLOSE
+reserve     huge      CLOSE
 reserve     large     STUCK WRITERS=3 EACH=1
-reserve     large     CLOSE WRITERS=3 EACH=1
+reserve     huge      CLOSE WRITERS=3 EACH=1
 reserve     violated  PUBLISHED_IN_COMPANY
 reserve     violated  LEAVE_NOT_RETRIED
 reserve     violated  RESERVED_BY_STORE
@@ -130,10 +130,10 @@ kick        violated  WAKE_DROPPED
 kick        violated  SPENT_AT_ONCE
 stages      verified  N=1 CHANGES=1
 stages      verified  CAP=1 CHANGES=1 PYTHON_FIRST
-stages      large     CAP=1 PYTHON_FIRST
+stages      huge      CAP=1 PYTHON_FIRST
 stages      violated  PYTHON_NOT_KICKED N=1 CHANGES=1
 reserve     verified  EACH=1
-reserve     large     WRITERS=3 EACH=1
+reserve     huge      WRITERS=3 EACH=1
 reserve     violated  LEAVE_NOT_RETRIED EACH=1
 """
 
@@ -168,6 +168,9 @@ buffers_sleep  violated  MODEL=1 REACH=2
 """
 
 
+BUDGET = {"large": 150, "huge": 600}
+
+
 def read(row: str, text: str) -> list[Case]:
     cases = []
     for line in text.strip().splitlines():
@@ -177,8 +180,8 @@ def read(row: str, text: str) -> list[Case]:
             model,
             " ".join(switches),
             holds=how != "violated",
-            many=how in ("many", "large"),
-            large=how == "large",
+            many=how in ("many", *BUDGET),
+            budget=BUDGET.get(how, 0),
         )
         cases.append(case)
     return cases

@@ -138,7 +138,7 @@ proctype Writer() {
     done++
 }
 
-/* Count a subscriber in or out, and choose who is kicked first; native ones at once, for brevity. */
+/* No stage reads how many native subscribers there are, so that change and the choice are one step. */
 #define CHOOSE_FIRST first = (python_present && !native_present -> PYTHON : NATIVE)
 
 proctype Subscriber() {
