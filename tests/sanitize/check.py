@@ -128,7 +128,7 @@ def scenario(copy: Path) -> tools.Outcome:
 
     There a reference that the core forgets to drop shows the frame of ours that made the object.
     """
-    logs = copy / "logs"
+    logs = copy / "stacks"
     variables = tools.environment(copy, "address", logs)
     variables["ASAN_OPTIONS"] = "fast_unwind_on_malloc=0:" + variables["ASAN_OPTIONS"]
     done = subprocess.run(

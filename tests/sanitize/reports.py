@@ -21,8 +21,11 @@ def split(text: str) -> list[str]:
 
 
 def read(folder: Path) -> list[str]:
-    """Return the reports in all logs of a folder."""
-    return [report for path in sorted(folder.iterdir()) for report in split(path.read_text(errors="replace"))]
+    """Return the reports in all logs of a folder, each with the name of its log as the last line."""
+    every = []
+    for path in sorted(folder.iterdir()):
+        every += [f"{report}\nlog: {path.name}" for report in split(path.read_text(errors="replace"))]
+    return every
 
 
 def is_leak(report: str) -> bool:
@@ -41,10 +44,11 @@ def is_ours(report: str, suppressions: list[re.Pattern[str]]) -> bool:
 
 
 def title(report: str) -> str:
-    """Return the line that says what was found, and the first frame of ours."""
+    """Return the line that says what was found, the first frame of ours but the allocator, and the log."""
     head, *frames = [re.sub(r"==\S*==|\(pid=\d+\)|0x[0-9a-f]+", "", line) for line in report.splitlines()]
-    ours = next((" ".join(frame.split()[1:]) for frame in frames if OURS.search(frame)), "")
-    return f"{head.strip()} {ours}".strip()
+    named = [" ".join(line.split()[1:]) for line in frames if OURS.search(line) and "memory.h" not in line]
+    log = frames[-1] if frames and frames[-1].startswith("log: ") else ""
+    return " ".join(filter(None, [head.strip(), *named[:1], log]))
 
 
 # ------------------------------------------------------------------------------- suppressions

@@ -45,6 +45,7 @@ ENDS_WITH_THREADS = {
     "tests/unit/test_lifetimes.py::test_a_pipeline_that_the_collector_finds": WORKER_ENDED,
     "tests/unit/test_lifetimes.py::test_a_workqueue_dropped_with_pending": WORKER_ENDED,
     "tests/unit/test_pipeline_end.py": WORKER_ENDED,
+    "tests/unit/test_workqueue_close.py": WORKER_ENDED,
 }
 
 # What runs when there is little time: where threads meet, and where memory comes and goes.

@@ -174,7 +174,7 @@ def environment(copy: Path, kind: str, logs: Path, more: str = "") -> dict[str, 
         options += f":include_if_exists={logs.parent}/%b.options{more}"
         variables["ASAN_OPTIONS"] = f"{options}:log_path={logs}/asan"
         # At its first report libubsan gives its own path to everybody.
-        variables["UBSAN_OPTIONS"] = f"log_path={logs}/asan"
+        variables["UBSAN_OPTIONS"] = f"print_stacktrace=1:log_path={logs}/asan"
     return os.environ | variables
 
 
