@@ -53,7 +53,7 @@ def pytest_report_header() -> list[str]:
 def pytest_sessionstart() -> None:
     """Stop at once if the tests would run something else than was asked for."""
     expected, found = wanted(), in_force()
-    if free_threaded() and "TOCSIN_WRITERS" not in os.environ:
+    if tocsin.backend.gil_is_off and "TOCSIN_WRITERS" not in os.environ:
         expected["writers"] = "cas"  # without a GIL there is no other way
     differences = [
         f"{name} is {found.get(name)!r}, not {value!r}"
@@ -62,6 +62,14 @@ def pytest_sessionstart() -> None:
     ]
     if differences:
         pytest.exit(f"this is not the tocsin asked for: {'; '.join(differences)}", returncode=3)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gil_stays_as_it_is() -> Iterator[None]:
+    """Fail the run if something in it brought the GIL back on a build that can do without."""
+    before = free_threaded()
+    yield
+    assert free_threaded() == before, "something that was imported has turned the GIL on"
 
 
 # ------------------------------------------------------------------------------------ the books

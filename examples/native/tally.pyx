@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """A producer and a subscriber in Cython, both without the GIL: `from tocsin cimport` is all it takes.
 
 cythonize -i tally.pyx, with CFLAGS=-I"$(python -c 'import tocsin; print(tocsin.get_include())')"

@@ -20,12 +20,12 @@ __all__ = ["refuse_if_over", "register"]
 
 _logger = logging.getLogger("tocsin")
 _over: list[bool] = []
-_open: "weakref.WeakSet[Pipeline]" = weakref.WeakSet()
+_open: "weakref.WeakValueDictionary[int, Pipeline]" = weakref.WeakValueDictionary()
 
 
 def register(pipeline: "Pipeline") -> None:
     """Have a pipeline closed at exit."""
-    _open.add(pipeline)
+    _open[id(pipeline)] = pipeline
 
 
 def refuse_if_over() -> None:
@@ -37,7 +37,10 @@ def refuse_if_over() -> None:
 def _close_all() -> None:
     began = time.monotonic()
     try:
-        for pipeline in list(_open):
+        for reference in _open.valuerefs():  # a copy made at once: others may be coming and going
+            pipeline = reference()
+            if pipeline is None:
+                continue
             left = began + pipeline.exit_timeout - time.monotonic()
             try:
                 pipeline.close(max(0.0, left))

@@ -6,6 +6,7 @@ says how many were left out.
 """
 
 import logging
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class ErrorReporter:
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error must be a function of a Failure, not {on_error!r}")
         self._on_error = on_error
+        self._lock = threading.RLock()
         self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
 
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
@@ -58,9 +60,9 @@ class ErrorReporter:
             self._on_error(failure)
             return
         now = time.monotonic()
-        last, left_out = self._logged.get(subscription, (now - LOG_INTERVAL, 0))
-        if now - last < LOG_INTERVAL:
-            self._logged[subscription] = (last, left_out + 1)
-        else:
-            self._logged[subscription] = (now, 0)
+        with self._lock:  # callbacks of one subscription may raise in several protocols at once
+            last, left_out = self._logged.get(subscription, (now - LOG_INTERVAL, 0))
+            is_due = now - last >= LOG_INTERVAL
+            self._logged[subscription] = (now, 0) if is_due else (last, left_out + 1)
+        if is_due:
             log_failure(failure, left_out)

@@ -129,7 +129,8 @@ class Pipeline(Subscribers):
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """The registered protocols, in the order of registration."""
-        return tuple(self._protocols.values())
+        with self._lock:
+            return tuple(self._protocols.values())
 
     # -- producers
 
@@ -221,7 +222,9 @@ class Pipeline(Subscribers):
     def stats(self) -> PipelineStats:
         """Return a snapshot of the books; see PipelineStats."""
         unknown, closed, workers = self._totals()
-        books = {number: ProtocolStats(**self._books(number)) for number in tuple(self._protocols)}
+        with self._lock:
+            numbers = tuple(self._protocols)
+        books = {number: ProtocolStats(**self._books(number)) for number in numbers}
         return PipelineStats(MappingProxyType(books), unknown, closed, workers)
 
     def __enter__(self) -> Self:

@@ -187,11 +187,11 @@ class Subscribers(backend.PipelineCore):
         """Take a subscription that is cancelled off the books. Under the lock."""
         self._subscriptions.pop(subscription, None)
         for key in subscription.keys:
-            others = [other for other in self._by_key.get(key, ()) if other is not subscription]
+            others = [other for other in self._by_key[key] if other is not subscription]
             if others:
                 self._by_key[key] = others
             else:
-                self._by_key.pop(key, None)
+                del self._by_key[key]
 
     def _check_known(self, key: Key) -> None:
         protocol = self._protocols.get(key.protocol)
@@ -222,7 +222,8 @@ class Subscribers(backend.PipelineCore):
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
         """The subscriptions that are not cancelled, oldest first."""
-        return tuple(self._subscriptions)
+        with self._lock:
+            return tuple(self._subscriptions)
 
 
 def is_asynchronous(function: Any) -> bool:

@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 
 from compiling import compile_library, run_python
+from tocsin import backend
 
 HERE = Path(__file__).resolve().parent
+
+pytestmark = pytest.mark.skipif(
+    backend.gil_is_off, reason="a free-threaded Python has its own allocator: PYTHONMALLOC=malloc is refused"
+)
 
 
 @pytest.mark.parametrize("kind", ["shared", "exclusive"])

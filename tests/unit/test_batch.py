@@ -9,6 +9,7 @@ import pytest
 
 import tocsin
 from helpers import MOTOR, PUMP, Limit, books_of
+from tocsin import backend
 
 
 @pytest.fixture
@@ -156,6 +157,7 @@ def test_what_is_kept_never_changes(pipeline: Any, keep: str) -> None:
             assert part.tolist() == [0 if keep == "lost" else n] * length
 
 
+@pytest.mark.skipif(backend.gil_is_off, reason="without a GIL nobody can tell that nobody keeps it")
 def test_a_batch_that_nobody_keeps_is_filled_again(pipeline: Any) -> None:
     seen: list[int] = []
     pipeline.subscribe(MOTOR.tick, lambda batch: seen.append(id(batch)), batch=True)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
+from tocsin._core.atomic cimport a32
 from tocsin cimport tocsin_event
 
 
@@ -9,7 +10,7 @@ cdef class Column:
     cdef char* data
     cdef Py_ssize_t used
     cdef Py_ssize_t room
-    cdef Py_ssize_t exports
+    cdef a32 exports          # any thread; the rest is constant while one lives
 
 
 cdef class Batch:

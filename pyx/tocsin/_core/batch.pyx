@@ -6,7 +6,8 @@ The Python stage copies each record once, out of the ring into the columns of a 
 other, and beside them where each ends, its timestamp, source and lost. Arrays are views of the columns
 without another copy. A batch is filled again for the next call only if nobody kept it or any array of it
 (its reference count and the columns' exported buffers tell); otherwise it stays with whoever keeps it, and
-the next call gets a new one. So memory under an array is never touched by anyone else.
+the next call gets a new one. So memory under an array is never touched by anyone else. On free-threaded builds a
+reference count has two halves and can't be read while others change it: there each call gets a new batch.
 
 Filled by the stage with the GIL, constant during the call and afterwards.
 """
@@ -19,8 +20,20 @@ from cpython.ref cimport Py_REFCNT
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from tocsin._core.atomic cimport a32_fetch_add_full, a32_fetch_sub_full, a32_load_relaxed
 from tocsin._core.event cimport Event, event_from_record
 from tocsin._core.memory cimport memory_free, memory_grow
+
+
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define GIL_IS_OFF 1
+    #else
+    #define GIL_IS_OFF 0
+    #endif
+    """
+    bint GIL_IS_OFF
 
 
 @cython.final
@@ -32,10 +45,10 @@ cdef class Column:
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.data, self.used, 0, flags)
-        self.exports += 1
+        a32_fetch_add_full(&self.exports, 1)
 
     def __releasebuffer__(self, Py_buffer* view):
-        self.exports -= 1
+        a32_fetch_sub_full(&self.exports, 1)
 
 
 cdef bint column_add(Column column, const void* source, Py_ssize_t length) noexcept:
@@ -228,12 +241,12 @@ cdef bint batch_add(Batch batch, const tocsin_event* record) noexcept:
 
 cdef bint batch_is_ours(Batch batch):
     """True if nobody else kept the batch or an array of it; the caller holds one reference."""
-    return Py_REFCNT(batch) == 1 and not (
-        batch.payloads.exports
-        or batch.ends.exports
-        or batch.timestamps.exports
-        or batch.sources.exports
-        or batch.losts.exports
+    return not GIL_IS_OFF and Py_REFCNT(batch) == 1 and not (
+        a32_load_relaxed(&batch.payloads.exports)
+        or a32_load_relaxed(&batch.ends.exports)
+        or a32_load_relaxed(&batch.timestamps.exports)
+        or a32_load_relaxed(&batch.sources.exports)
+        or a32_load_relaxed(&batch.losts.exports)
     )
 
 

@@ -14,7 +14,10 @@ leave are GIL-holding functions and are installed by a cast. None lets an except
 raises is counted and reported to `on_error`, and if that raises too, to sys.unraisablehook.
 
 Exit. Once `close_gil()` was called no worker takes the GIL any more: the interpreter is about to go. A worker
-that comes back from a call that outlasted the exit ends in the interpreter, which is its way.
+that comes back from a call that outlasted the exit ends in the interpreter, which is its way. A thread that is
+just making its thread state is waited for: an interpreter that goes may not be joined. It counts itself in
+before it looks whether the GIL is closed, and whoever closes it looks at the count afterwards, all four
+sequentially consistent [gil-closed], [state-making].
 """
 
 from tocsin._core.atomic cimport (
@@ -23,10 +26,14 @@ from tocsin._core.atomic cimport (
     a32_fetch_add_full,
     a32_fetch_sub_full,
     a32_load_acquire,
+    a32_load_seq_cst,
 )
 from tocsin._core.calls cimport calls_begin, calls_end
 from tocsin._core.equeue cimport Stage
+from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.workqueue cimport Worker, WorkQueue
+
+from time import sleep
 
 
 cdef extern from "Python.h" nogil:
@@ -45,13 +52,18 @@ ctypedef void (*begin_function)(void* bridge, int state) noexcept nogil
 ctypedef int (*end_function)(void* bridge) noexcept nogil
 
 
-# The exit registry's one flag: the interpreter is about to go.
+# The exit registry: the interpreter is about to go; threads that are making their thread state.
 cdef a32 gil_is_closed
+cdef a32 states_making
 
 
 def close_gil() -> None:
     """Have no worker take the GIL any more; for the exit hook, after all pipelines were closed."""
     a32_exchange_full(&gil_is_closed, 1)   # [gil-closed]
+    for _ in range(1000):                  # in a forked child the thread may be the parent's: not for ever
+        if a32_load_seq_cst(&states_making) == 0:   # [state-making]
+            break
+        sleep(0.001)
 
 
 cdef bint gil_is_gone() noexcept:
@@ -63,10 +75,11 @@ cdef bint gil_is_gone() noexcept:
 
 cdef void bridge_thread_begin(Worker* worker) noexcept nogil:
     """Make the thread state that this worker keeps for its life. A Python worker, first thing."""
-    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
-        return
-    PyGILState_Ensure()
-    worker.attachment = PyEval_SaveThread()
+    a32_fetch_add_full(&states_making, 1)        # [state-making]
+    if not a32_load_seq_cst(&gil_is_closed):     # [gil-closed]
+        PyGILState_Ensure()
+        worker.attachment = PyEval_SaveThread()
+    a32_fetch_sub_full(&states_making, 1)        # [state-making]
 
 
 cdef void bridge_thread_exit(Worker* worker) noexcept nogil:
@@ -100,11 +113,14 @@ cdef bint bridge_enter(Stage* stage) noexcept nogil:
     cdef int state = gil_take(stage.wq)
     if state < 0:
         return False
-    if stage.owner == NULL:
+    lock_take(&stage.queue.lock)     # without a GIL the pipeline may be about to drop the bridge
+    stage.held = stage.owner
+    if stage.held != NULL:
+        Py_IncRef(stage.held)
+    lock_drop(&stage.queue.lock)
+    if stage.held == NULL:
         gil_give(state)
         return False
-    stage.held = stage.owner
-    Py_IncRef(stage.held)
     (<begin_function> <void*> calls_begin)(stage.held, state)
     return True
 

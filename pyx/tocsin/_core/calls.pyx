@@ -11,12 +11,18 @@ too, to sys.unraisablehook. Frozen in the middle of a chain, the worker sleeps h
 after the thaw; stopped, it calls nothing any more.
 """
 
+cimport cython
 from cpython.list cimport PyList_GET_ITEM
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin cimport TOCSIN_STOP, tocsin_event
-from tocsin._core.atomic cimport a32_load_relaxed, a64_fetch_add_relaxed
+from tocsin._core.atomic cimport (
+    a32_load_relaxed,
+    a64_fetch_add_relaxed,
+    a64_load_relaxed,
+    a64_store_relaxed,
+)
 from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_new
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_SKIPPED
 from tocsin._core.equeue cimport Stage
@@ -41,8 +47,8 @@ cdef extern from "Python.h":
 ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
-cdef bint may_call(StageBridge bridge, SubscriptionCore subscription) except? False:
-    """True if a call may begin now; sleeps without the GIL while frozen. The stage, with the GIL."""
+cdef bint may_call(StageBridge bridge) except? False:
+    """True unless the pipeline was stopped; sleeps without the GIL while frozen. The stage, with the GIL."""
     cdef uint32_t seen
     cdef WorkQueue* wq = bridge.q.python.wq
     while a32_load_relaxed(&wq.halted):
@@ -54,7 +60,7 @@ cdef bint may_call(StageBridge bridge, SubscriptionCore subscription) except? Fa
             seen = bell_look(&wq.bell)
             if a32_load_relaxed(&wq.halted) == HALT_FROZEN:
                 bell_park(&wq.bell, seen, -1)
-    return subscription.is_active
+    return True
 
 
 cdef void calls_begin(void* context, int gil_state) noexcept:
@@ -73,12 +79,12 @@ cdef int calls_end(void* context) noexcept:
 
 
 cdef void book_time(StageBridge bridge) noexcept:
-    """Book the lap of the stopwatch on the subscription that it was for."""
+    """Book the lap of the stopwatch on the member that it was for."""
     cdef uint64_t lap
     if bridge.timed is not None:
         lap = watch_lap(&bridge.watch)
-        if lap > bridge.timed.slowest:
-            bridge.timed.slowest = lap
+        if lap > a64_load_relaxed(&bridge.timed.slowest):
+            a64_store_relaxed(&bridge.timed.slowest, lap)
 
 
 # -- calls -----------------------------------------------------------------------------------------
@@ -89,7 +95,7 @@ cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
     cdef object event
     if a32_load_relaxed(&member.bridge.q.python.wq.halted):
         try:
-            if not may_call(member.bridge, member.subscription):
+            if not may_call(member.bridge):
                 return CHAIN_SKIPPED
         except BaseException as error:       # a signal handler's, in the main thread with workers=0
             report(member, error, None)
@@ -98,28 +104,47 @@ cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
     return invoke(member, event)
 
 
+cdef inline object member_begin_call(Member member):
+    """The callable, which is running from now on; None: it was cancelled. The stage, with the GIL."""
+    cdef object callback
+    with cython.critical_section(member):
+        callback = member.callback
+        member.is_running = callback is not None
+    return callback
+
+
+cdef inline bint member_end_call(Member member) noexcept:
+    """Note that the call has ended; True if somebody may wait for that, in cancel(). The stage, with the GIL."""
+    cdef bint is_cancelled
+    with cython.critical_section(member):
+        member.is_running = False
+        is_cancelled = member.callback is None
+    return is_cancelled
+
+
 cdef int invoke(Member member, object argument) noexcept:
-    """Call the callable of a subscription with an event or a batch. The stage, with the GIL."""
+    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL."""
     cdef StageBridge bridge = member.bridge
-    cdef SubscriptionCore subscription = member.subscription
-    cdef object callback = subscription.callback
+    cdef object callback = member_begin_call(member)
     cdef PyObject* result
+    cdef bint is_cancelled
     cdef bint stops
-    if bridge.timed is not subscription:
+    if callback is None:
+        return CHAIN_SKIPPED
+    if bridge.timed is not member:
         if bridge.watch.calls != 0:
             book_time(bridge)
         watch_start(&bridge.watch, bridge.timed is None)
-        bridge.timed = subscription
-    subscription.calls += 1
-    subscription.running += 1
+        bridge.timed = member
+    a64_store_relaxed(&member.calls, a64_load_relaxed(&member.calls) + 1)
     result = PyObject_CallOneArg(<PyObject*> callback, <PyObject*> argument)
-    subscription.running -= 1
+    is_cancelled = member_end_call(member)
     if watch_is_due(&bridge.watch):
         book_time(bridge)
     if result == NULL:
         report_raised(member, argument)
-    if not subscription.is_active:
-        bell_ring(&member.bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
+    if is_cancelled:
+        bell_ring(&bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
     if result == NULL:
         return CHAIN_CALLED
     stops = result == <PyObject*> STOP or result == <PyObject*> BAD
@@ -178,13 +203,12 @@ cdef uint64_t call_filled(void* context) noexcept:
             batch = member.batches.pop(event)
             if batch.count != 0:
                 try:
-                    allowed = may_call(bridge, member.subscription)
+                    allowed = may_call(bridge)
                 except BaseException as error:
                     report(member, error, batch)
                     allowed = False
-                if allowed:
+                if allowed and invoke(member, batch) != CHAIN_SKIPPED:
                     called |= <uint64_t> 1 << batch.slot
-                    invoke(member, batch)
             if batch_is_ours(batch):
                 batch_clear(batch)
                 member.batches[event] = batch
@@ -217,8 +241,10 @@ cdef void report_raised(Member member, object argument) noexcept:
 cdef void report(Member member, object error, object argument) noexcept:
     """Count an exception of a callable and tell on_error of it."""
     cdef SubscriptionCore subscription = member.subscription
-    subscription.errors += 1
-    subscription.last_error = error
+    with cython.critical_section(subscription):
+        subscription.errors += 1
+        before, subscription.last_error = subscription.last_error, error
+    del before           # what it frees runs out here
     a64_fetch_add_relaxed(&member.bridge.q.callback_errors, 1)
     tell(member.bridge.on_error, error, subscription, argument)
 

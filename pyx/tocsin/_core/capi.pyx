@@ -69,7 +69,7 @@ cdef class ProducerCore:
 
     def _open(self, owner: NotifyCore, protocol: int, exclusive: bool) -> None:
         """Open a producer of a registered protocol. With the face's lock and, as everywhere, the GIL."""
-        cdef EventsQueue* q = (<NotifyCore> owner).queues[<int> protocol]
+        cdef EventsQueue* q = (<NotifyCore> owner).queue(protocol)
         cdef Core* core = (<NotifyCore> owner).core
         if a32_load_relaxed(&q.exclusive):
             raise ExclusiveError(
@@ -88,7 +88,7 @@ cdef class ProducerCore:
         self.producer = producer
         if not exclusive:
             if not q.ring.shared:
-                ring_share(&q.ring)     # with the GIL, so no locked writer is inside
+                ring_share(&q.ring)     # with the GIL, so no locked writer is inside; without one it is shared
             return
         a32_store_relaxed(&q.exclusive, 1)
         ring_close(&q.ring)

@@ -5,8 +5,11 @@
 As in chain.pxd a chain is immutable and swapped whole: here it is a tuple, which the interpreter keeps alive as
 long as somebody walks it. So callbacks may register and unregister, themselves too, while the chain is being
 called, from any thread; the call goes on through the chain as it was when it began. Changes are serialised by
-a lock, for builds without the GIL; calls take none and may overlap.
+a lock; calls take none and may overlap. Getting hold of the tuple and swapping it are critical sections, or, on
+builds without the GIL, it could be freed between the look at it and the reference to it.
 """
+
+cimport cython
 
 from bisect import insort
 from enum import IntEnum
@@ -43,25 +46,37 @@ cdef class NotifierChain:
         self.chain = ()
         self.lock = Lock()
 
+    cdef tuple look(self):
+        with cython.critical_section(self):
+            return self.chain
+
+    cdef int swap(self, tuple chain) except -1:
+        """Put another chain in place. Under the lock."""
+        with cython.critical_section(self):
+            before, self.chain = self.chain, chain
+        del before           # what it frees runs out here
+        return 0
+
     def register(self, callback: object, priority: int = 0) -> None:
         """Add a callback; ValueError if it is registered already, TypeError if it can't be called."""
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
         entry = (callback, int(priority))
         with self.lock:
-            if any(known == callback for known, _ in self.chain):
+            chain = list(self.look())
+            if any(known == callback for known, _ in chain):
                 raise ValueError(f"{callback!r} is registered already")
-            chain = list(self.chain)
             insort(chain, entry, key=_order)
-            self.chain = tuple(chain)
+            self.swap(tuple(chain))
 
     def unregister(self, callback: object) -> None:
         """Remove a callback; ValueError if it is not registered."""
         with self.lock:
-            chain = tuple(entry for entry in self.chain if entry[0] != callback)
-            if len(chain) == len(self.chain):
+            known = self.look()
+            chain = tuple([entry for entry in known if entry[0] != callback])
+            if len(chain) == len(known):
                 raise ValueError(f"{callback!r} is not registered")
-            self.chain = chain
+            self.swap(chain)
 
     def call(self, value: object, data: object = None) -> int:
         """Call the callbacks with (value, data) until one ends the chain.
@@ -70,7 +85,7 @@ cdef class NotifierChain:
         passes through and ends the chain.
         """
         result = DONE
-        for callback, _ in self.chain:
+        for callback, _ in self.look():
             result = callback(value, data)
             if result is None:
                 result = DONE
@@ -79,10 +94,10 @@ cdef class NotifierChain:
         return result
 
     def __len__(self) -> int:
-        return len(self.chain)
+        return len(self.look())
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self.chain)} callbacks>"
+        return f"<{type(self).__name__} of {len(self.look())} callbacks>"
 
 
 def _order(entry):

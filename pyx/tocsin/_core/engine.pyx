@@ -11,7 +11,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed
+from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed, aptr_store_release
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
@@ -23,8 +23,8 @@ from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_keep_running, bridge_new, bridge_subscribe
-from tocsin._core.thread cimport bell_park
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
+from tocsin._core.thread cimport bell_park, lock_drop, lock_take
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, member_is_running
 from tocsin._core.times cimport deadline_of, slice_until
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
 from tocsin._core.workqueue cimport WorkQueue, workqueue_run_here
@@ -102,7 +102,7 @@ cdef class PipelineCore(NotifyCore):
             equeue_free(q)
             raise
         core_add_queue(self.core, q)
-        self.queues[<int> protocol] = q
+        aptr_store_release(&self.queues[<int> protocol], q)                 # [queue-known]
 
     # -- subscriptions ------------------------------------------------------------------------------
 
@@ -136,11 +136,11 @@ cdef class PipelineCore(NotifyCore):
         cdef int64_t deadline = deadline_of(timeout)
         cdef uint64_t[256] targets
         cdef int protocol
-        present = [protocol for protocol in range(256) if self.queues[protocol] != NULL]
+        present = [protocol for protocol in range(256) if self.queue(protocol) != NULL]
         for protocol in present:
-            targets[protocol] = equeue_target(self.queues[protocol])
+            targets[protocol] = equeue_target(self.queue(protocol))
         for protocol in present:     # not those that were registered since
-            if not self.await_position(self.queues[protocol], targets[protocol], deadline):
+            if not self.await_position(self.queue(protocol), targets[protocol], deadline):
                 return False
         return True
 
@@ -186,7 +186,7 @@ cdef class PipelineCore(NotifyCore):
         try:
             while True:
                 seen = equeue_wait_look(q)
-                if is_python and member.subscription.running == 0:
+                if is_python and not member_is_running(member):
                     return True
                 if not is_python and stage_has_passed(&q.native, turn):
                     return True
@@ -216,8 +216,8 @@ cdef class PipelineCore(NotifyCore):
     cdef void shut(self) noexcept:
         cdef int protocol
         for protocol in range(256):
-            if self.queues[protocol] != NULL:
-                equeue_shut(self.queues[protocol])
+            if self.queue(protocol) != NULL:
+                equeue_shut(self.queue(protocol))
 
     def _await_writers(self, timeout: object) -> bool:
         """Wait until no shared writer is inside; False: not in time. They are quick, and don't ring."""
@@ -225,7 +225,7 @@ cdef class PipelineCore(NotifyCore):
         cdef int protocol
         cdef WorkQueue* wq = &self.core.native
         for protocol in range(256):
-            while self.queues[protocol] != NULL and not equeue_is_quiet(self.queues[protocol]):
+            while self.queue(protocol) != NULL and not equeue_is_quiet(self.queue(protocol)):
                 if slice_until(deadline) == 0:
                     return False
                 with nogil:
@@ -242,8 +242,8 @@ cdef class PipelineCore(NotifyCore):
         workqueue_stop(&self.core.native)
         workqueue_stop(&self.core.python)
         for protocol in range(256):
-            if self.queues[protocol] != NULL:
-                equeue_abandon(self.queues[protocol])
+            if self.queue(protocol) != NULL:
+                equeue_abandon(self.queue(protocol))
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""
@@ -265,7 +265,7 @@ cdef class PipelineCore(NotifyCore):
     def _books(self, protocol: int) -> dict:
         """The books of a registered protocol: names as in ProtocolStats."""
         cdef Books books
-        cdef EventsQueue* q = self.queues[<int> protocol]
+        cdef EventsQueue* q = self.queue(protocol)
         cdef int patience = 1000
         memset(&books, 0, sizeof(books))
         cdef bint balances = equeue_books(q, &books)
@@ -283,5 +283,12 @@ cdef class PipelineCore(NotifyCore):
         return (
             a64_load_relaxed(&self.core.unknown),
             a64_load_relaxed(&self.core.closed),
-            self.core.native.threads + self.core.python.threads,
+            threads_of(&self.core.native) + threads_of(&self.core.python),
         )
+
+
+cdef uint32_t threads_of(WorkQueue* wq) noexcept:
+    lock_take(&wq.lock)
+    cdef uint32_t threads = wq.threads
+    lock_drop(&wq.lock)
+    return threads

@@ -5,7 +5,8 @@
 An Event is a copy of one record, made when it is handed to a callable: self-contained, so it may be kept,
 sent to other threads and pickled, and lazy, so that a callable pays only for what it reads. A payload of up to
 64 bytes lies in the object itself, which comes from a freelist; `payload` and `report` are made on demand.
-Constant after its creation; two threads that ask for `payload` at once each make the same bytes.
+Constant after its creation, but for the bytes of `payload`: made when first asked for, in the critical section of
+the event, since several threads may ask at once.
 """
 
 from types import GenericAlias
@@ -53,9 +54,10 @@ cdef class Event:
     @property
     def payload(self) -> bytes:
         """The payload as it was notified."""
-        if self.whole is None:
-            self.whole = PyBytes_FromStringAndSize(<char*> self.inline_, self.size)
-        return self.whole
+        with cython.critical_section(self):
+            if self.whole is None:
+                self.whole = PyBytes_FromStringAndSize(<char*> self.inline_, self.size)
+            return self.whole
 
     @property
     def report(self) -> object:

@@ -14,6 +14,7 @@ cdef class Many:
     cdef uint64_t stamp
     cdef const uint64_t* stamps
     cdef const char* data
+    cdef bytes copy           # what `data` points to, if it must not change after its check
     cdef Py_buffer records
     cdef Py_buffer stamps_buffer
 

@@ -6,6 +6,10 @@ All records are checked before the first one is put in, so an error accepts noth
 up to 64, each claimed, written and published as one; when a claim finds no room, smaller ones are tried, so what
 fits goes in. A claim has at most 16 MiB, since that is what a pad may have. With the GIL; nothing here allocates
 or lets it go between claim and publication.
+
+Another thread may write to the buffer meanwhile: while we wait for room, and on free-threaded builds at any time.
+Then we send what we find; only where the bytes themselves say how long a record is are they copied first, so that
+what goes in is what was checked. A timestamp that changes is a wrong number and no more.
 """
 
 cimport cython
@@ -17,6 +21,7 @@ from cpython.buffer cimport (
     PyObject_CheckBuffer,
     PyObject_GetBuffer,
 )
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
@@ -61,6 +66,9 @@ cdef Many many_new(EventsQueue* q, uint8_t event, object event_type, object payl
         many.data = <const char*> many.records.buf
         many.size = many_record_size(many, rule, event_type)
         many.count = many.records.len // many.size if many.size else 0
+        if rule.count_width:
+            many.copy = PyBytes_FromStringAndSize(many.data, many.records.len)
+            many.data = PyBytes_AS_STRING(many.copy)
         for i in range(many.count):
             if not payload_fits(rule, many.data + i * many.size, many.size):
                 event_type.check_size(many.data[i * many.size : (i + 1) * many.size])

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+from tocsin._core.atomic cimport aptr
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue, Notified
 
@@ -9,9 +10,10 @@ from tocsin._core.equeue cimport EventsQueue, Notified
 cdef class NotifyCore:
     cdef object __weakref__
     cdef Core* core
-    cdef EventsQueue* queues[256]
+    cdef aptr queues[256]     # EventsQueue*, by protocol id
     cdef list bridges         # StageBridge or None, by protocol id
 
+    cdef EventsQueue* queue(self, int protocol) noexcept
     cdef EventsQueue* queue_of(self, int64_t code) noexcept
     cdef int64_t code_of(self, object event) except? -2
     cdef object type_of(self, int64_t code)

@@ -15,7 +15,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a64_fetch_add_relaxed
+from tocsin._core.atomic cimport a64_fetch_add_relaxed, aptr_load_acquire
 from tocsin._core.clock cimport clock_now
 from tocsin._core.control cimport workqueue_worker_here
 from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
@@ -58,9 +58,15 @@ cdef class NotifyCore:
     def __cinit__(self, *args, **kwargs):
         self.bridges = [None] * 256
 
+    cdef EventsQueue* queue(self, int protocol) noexcept:
+        """The queue of a protocol, or NULL."""
+        return <EventsQueue*> aptr_load_acquire(&self.queues[protocol])     # [queue-known]
+
     cdef EventsQueue* queue_of(self, int64_t code) noexcept:
         """The queue of a code (protocol << 24 | event << 16), or NULL."""
-        return NULL if code < 0 else self.queues[(code >> 24) & 0xFF]
+        if code < 0:
+            return NULL
+        return <EventsQueue*> aptr_load_acquire(&self.queues[(code >> 24) & 0xFF])      # [queue-known]
 
     cdef int64_t code_of(self, object event) except? -2:
         """The code of whatever names an event; -1: an event type that is bound to no protocol."""

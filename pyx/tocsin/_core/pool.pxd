@@ -9,22 +9,23 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from tocsin._core.atomic cimport a32, a32_fetch_add_full, a32_fetch_sub_full, a32_store_relaxed
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.work cimport Work
-from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
+from tocsin._core.workqueue cimport QUEUED_NOT, WorkQueue, queue_work, workqueue_destroy, workqueue_init
 
 
 cdef struct PyWork
 
 cdef struct Pool:
     a32 users
-    PyWork* orphans           # blocks whose objects have gone while a list held them; with the GIL
+    PyWork* orphans           # blocks whose objects have gone while a list held them; under the lock of wq
     WorkQueue wq
 
 
 cdef struct PyWork:
     Work work                 # first, so that a Work* of a block is the block
-    void* object              # the WorkCore, or NULL when it has gone; with the GIL
+    void* object              # the WorkCore, or NULL when it goes; under the lock of wq once there is a pool
+    a32 is_kept               # 1: its queue keeps it; 0 while nobody knows, which costs one more look
     PyWork* following
-    Pool* pool                # of the queue that it was given to, or NULL
+    Pool* pool                # of the queue that it was given to, or NULL; changes only while it is idle
 
 
 cdef inline Pool* pool_new(bint portable) noexcept nogil:
@@ -57,6 +58,16 @@ cdef inline void pool_release(void* raw) noexcept nogil:
     memory_free(pool)
 
 
+cdef inline bint queue_at_once(WorkQueue* wq, Work* work, uint64_t delay) noexcept nogil:
+    """queue_work() in the form of the delayed ones; False: a run was owed already. Any thread."""
+    return queue_work(wq, work) != QUEUED_NOT
+
+
+cdef dict busy_works(dict works)
+cdef object block_object(PyWork* block)
+cdef void block_orphan(PyWork* block) noexcept
+cdef void block_release(PyWork* block) noexcept
 cdef bint pool_await_flush(Pool* pool, Work* work, uint32_t target, int64_t deadline) except -1
 cdef bint pool_await_clear(Pool* pool, Work* work, uint64_t bits, int64_t deadline) except -1
+cdef int pool_flush_works(Pool* pool, list works, int64_t deadline) except -1
 cdef bint pool_end(Pool* pool, int64_t deadline) except -1

@@ -1,12 +1,75 @@
-"""Waiting for works and for the end of a pool; cold. Each wait lets the GIL go and answers signals."""
+"""The blocks of works, and waiting for works and for the end of a pool; cold.
+
+A worker gets from a block to its object under the lock of the workqueue, and there it takes its own
+reference; an object that goes takes itself out of its block under the same lock, in its finaliser, when
+it can still be brought back to life. So it doesn't take a GIL to have one of the two come first.
+
+Each wait lets the GIL go and answers signals.
+"""
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
+from tocsin._core.atomic cimport a32_store_relaxed, a64_load_seq_cst
 from tocsin._core.control cimport workqueue_await_clear, workqueue_await_flush
+from tocsin._core.memory cimport memory_free
+from tocsin._core.thread cimport lock_drop, lock_take
+from tocsin._core.timer cimport cancel_work
 from tocsin._core.times cimport slice_until
-from tocsin._core.work cimport Work
+from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work
+from tocsin._core.work cimport work_flush_target
 from tocsin._core.worker cimport workqueue_await_end, workqueue_stop
+
+
+cdef dict busy_works(dict works):
+    """Those of the works, by the address of their block, that are not idle. In their queue's critical section."""
+    cdef dict busy = {}
+    cdef PyWork* block
+    for address, work in works.items():
+        block = <PyWork*> <uintptr_t> address
+        if a64_load_seq_cst(&block.work.state) & (WORK_PENDING | WORK_LINKED | WORK_RUNNING):
+            busy[address] = work
+        else:
+            a32_store_relaxed(&block.is_kept, 0)
+    return busy
+
+
+cdef object block_object(PyWork* block):
+    """The object of a block whose run has begun; None: it has gone. Its worker, with the GIL."""
+    cdef object work = None
+    lock_take(&block.pool.wq.lock)
+    if block.object != NULL:
+        work = <object> block.object
+    lock_drop(&block.pool.wq.lock)
+    return work
+
+
+cdef void block_orphan(PyWork* block) noexcept:
+    """Have workers find no object any more. The object's finaliser, with the GIL."""
+    if block.pool == NULL:
+        block.object = NULL
+    else:
+        lock_take(&block.pool.wq.lock)
+        block.object = NULL
+        lock_drop(&block.pool.wq.lock)
+
+
+cdef void block_release(PyWork* block) noexcept:
+    """Free a block, or leave it to its pool while a list holds its node. The object, last thing."""
+    cdef Pool* pool = block.pool
+    cdef bint is_free = True
+    if pool != NULL:
+        cancel_work(&pool.wq, &block.work)
+        lock_take(&pool.wq.lock)
+        is_free = a64_load_seq_cst(&block.work.state) & (WORK_LINKED | WORK_RUNNING) == 0
+        if not is_free:
+            block.following = pool.orphans
+            pool.orphans = block
+        lock_drop(&pool.wq.lock)
+    if is_free:
+        memory_free(block)
+    if pool != NULL:
+        pool_release(pool)
 
 
 cdef bint pool_await_flush(Pool* pool, Work* work, uint32_t target, int64_t deadline) except -1:
@@ -31,6 +94,23 @@ cdef bint pool_await_clear(Pool* pool, Work* work, uint64_t bits, int64_t deadli
             done = workqueue_await_clear(&pool.wq, work, bits, slice)
         PyErr_CheckSignals()
     return done
+
+
+cdef int pool_flush_works(Pool* pool, list works, int64_t deadline) except -1:
+    """Wait until what is owed to the works now is done, delayed runs excepted. How many there were.
+
+    works: pairs of the address of a block and its object, of which this is a copy.
+    """
+    cdef list owed = []
+    cdef uint64_t state
+    for address, work in works:
+        state = a64_load_seq_cst(&(<PyWork*> <uintptr_t> address).work.state)
+        if state & (WORK_PENDING | WORK_RUNNING) and not state & WORK_TIMED:
+            owed.append((address, work, work_flush_target(state)))
+    for address, work, target in owed:
+        if not pool_await_flush(pool, &(<PyWork*> <uintptr_t> address).work, target, deadline):
+            raise TimeoutError(f"{work!r} did not finish in time")
+    return len(owed)
 
 
 cdef bint pool_end(Pool* pool, int64_t deadline) except -1:

@@ -10,7 +10,8 @@ from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_e
 from tocsin._core.chain cimport subscriber_new
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
+from tocsin._core.thread cimport lock_drop, lock_take
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim
 
 
 cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_error):
@@ -21,6 +22,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     bridge.types = types
     bridge.on_error = on_error
     bridge.members = set()
+    bridge.leaving = []
     bridge.filled = []
     bridge.marked = ~<uint64_t> 0
     q.python.enter = bridge_enter
@@ -32,7 +34,9 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
 
 cdef void bridge_detach(StageBridge bridge) noexcept:
     """Let the stage take the GIL no more for a pipeline that goes. With the GIL."""
+    lock_take(&bridge.q.lock)        # as bridge_enter() does, which may be about to take a reference
     bridge.q.python.owner = NULL
+    lock_drop(&bridge.q.lock)
 
 
 cdef void bridge_keep_running(StageBridge bridge, list lingering) noexcept:
@@ -46,15 +50,18 @@ cdef void bridge_keep_running(StageBridge bridge, list lingering) noexcept:
     if stage_look_at_turn(&bridge.q.native) & 1:
         for member in bridge.members:
             if not member.subscription.is_python:
-                Py_INCREF(member.subscription.callback)
+                Py_INCREF(member.subscription.function)
         for cancelled in lingering:
-            Py_INCREF(cancelled.callback)
+            Py_INCREF(cancelled.function)
 
 
 cdef Member bridge_subscribe(
     StageBridge bridge, SubscriptionCore subscription, uint64_t function, uint64_t context, int priority
 ):
-    """Make a subscription's member for one protocol; `function`: native, or 0 for its callable."""
+    """Make a subscription's member for one protocol; `function`: native, or 0 for its callable.
+
+    Under the face's lock.
+    """
     cdef Member member = Member.__new__(Member)
     cdef tocsin_subscriber target = <tocsin_subscriber> <void*> <uintptr_t> function
     cdef void* argument = <void*> <uintptr_t> context
@@ -76,5 +83,8 @@ cdef Member bridge_subscribe(
     member.q = bridge.q
     member.core = bridge.core
     core_retain(bridge.core)
+    if subscription.is_python:
+        member.callback = subscription.function
     bridge.members.add(member)
+    bridge_reclaim(bridge)
     return member

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from tocsin._core.atomic cimport a64
 from tocsin._core.chain cimport Subscriber
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue
@@ -14,12 +15,13 @@ cdef class StageBridge:
     cdef list types
     cdef object on_error
     cdef set members          # those in the chains: a chain borrows what it calls
+    cdef list leaving         # those that a walk may still be at; under the face's lock, as `members`
     cdef list filled
     cdef int slots            # batches of this look so far
     cdef uint64_t marked      # the position of the event that was marked last
     cdef uint64_t[4096] marks  # for each event that only batches hold: which ones
     cdef int gil_state
-    cdef SubscriptionCore timed       # whom the stopwatch is for
+    cdef Member timed         # whom the stopwatch is for
     cdef Stopwatch watch
 
 
@@ -30,18 +32,27 @@ cdef class Member:
     cdef Core* core
     cdef Subscriber* subscriber
     cdef list ids
+    cdef uint32_t left_at     # the turn of the Python stage when it left the chains
+    # In its critical section.
+    cdef object callback      # None: native, or cancelled
+    cdef bint is_running
+    # The stage; read by anybody.
+    cdef a64 calls
+    cdef a64 slowest
+    # The stage.
     cdef dict batches
 
 
 cdef class SubscriptionCore:
     cdef object __weakref__
     cdef list members
-    cdef readonly object callback
     cdef bint is_python
     cdef bint is_batch
-    cdef bint is_active
-    cdef int running
-    cdef uint64_t calls
+    # In its critical section.
+    cdef object function
     cdef uint64_t errors
-    cdef uint64_t slowest
     cdef object last_error
+
+
+cdef bint member_is_running(Member member) noexcept
+cdef void bridge_reclaim(StageBridge bridge) noexcept

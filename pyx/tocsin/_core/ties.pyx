@@ -1,22 +1,44 @@
 # Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
 # cython: annotation_typing=False
-"""The ties between Python and the core: who keeps what alive.
+"""The ties between Python and the core: who keeps what alive, and what a call needs of its subscription.
 
 A pipeline owns a StageBridge per protocol and its subscriptions; the stage borrows the bridge (`stage.owner`)
 and holds a reference from enter to leave, so the pipeline may go in the middle of a run. A chain borrows the
-Member that it calls; the bridge keeps it until it is cancelled, which clears `active` with the GIL, and between
-the look at `active` and the call the GIL is not released. A Member counts as a user of the core, whose memory
-its subscriber lies in.
+Member that it calls; the bridge keeps it until it is cancelled and the Python stage has passed the turn at which
+that was [stage-turn], as with the chain itself. A Member counts as a user of the core, whose memory its
+subscriber lies in.
+
+A Member belongs to one stage, which has one worker at a time: so what is counted per call is counted there,
+by its worker alone, and a subscription to several protocols adds up what its members have. What the worker
+shares with those who cancel and ask lies in the critical section of its object. That is the GIL where there
+is one, and the lock of the object on free-threaded builds; nothing in one of these runs Python or waits, so
+none is ever left in the middle. Whoever begins a call takes the callable and says that it is running in one
+section, and whoever cancels takes the callable away in another: either the call is seen running, or it never
+begins.
 """
 
+cimport cython
+from libc.stdint cimport uint64_t
+
+from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.chain cimport subscriber_release
 from tocsin._core.core cimport core_release
+from tocsin._core.equeue cimport stage_has_passed, stage_look_at_turn
 from tocsin._core.subscribe cimport equeue_cancel
 from tocsin._core.thread cimport lock_drop, lock_take
 
 
 cdef class StageBridge:
     """Tie the Python stage of one protocol to its Python objects."""
+
+
+cdef void bridge_reclaim(StageBridge bridge) noexcept:
+    """Let go of the members that no walk can be at any more. Under the face's lock."""
+    cdef Member member
+    if bridge.leaving:
+        bridge.leaving = [
+            member for member in bridge.leaving if not stage_has_passed(&bridge.q.python, member.left_at)
+        ]
 
 
 cdef class Member:
@@ -30,29 +52,61 @@ cdef class Member:
             core_release(self.core)
 
 
+cdef bint member_is_running(Member member) noexcept:
+    """True while a call is running. With the GIL."""
+    cdef bint is_running
+    with cython.critical_section(member):
+        is_running = member.is_running
+    return is_running
+
+
+cdef void member_leave(Member member, bint is_python) noexcept:
+    """Begin no call any more, and leave the chains. Under the face's lock."""
+    with cython.critical_section(member):
+        member.callback = None       # the subscription has it still: nothing is freed in here
+    for id in member.ids:
+        equeue_cancel(member.q, id, member.subscriber, is_python)
+    member.ids = []
+    if member in member.bridge.members:
+        member.bridge.members.discard(member)
+        member.left_at = stage_look_at_turn(&member.q.python)
+        member.bridge.leaving.append(member)
+    bridge_reclaim(member.bridge)
+
+
 cdef class SubscriptionCore:
     """The core's half of a Subscription: what the stages need of it."""
 
     def _setup(self, callback: object, is_python: bool, is_batch: bool) -> None:
-        self.callback = callback
+        self.function = callback
         self.is_python = is_python
         self.is_batch = is_batch
-        self.is_active = True
         self.members = []
+
+    @property
+    def callback(self) -> object:
+        """What is called; None after _forget()."""
+        with cython.critical_section(self):
+            return self.function
 
     def _deactivate(self) -> None:
         """Begin no call any more, and leave the chains."""
-        cdef Member member
-        self.is_active = False
         for member in self.members:
-            for id in member.ids:
-                equeue_cancel(member.q, id, member.subscriber, self.is_python)
-            member.ids = []
-            member.bridge.members.discard(member)
+            member_leave(member, self.is_python)
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""
-        self.callback = None
+        with cython.critical_section(self):
+            function, self.function = self.function, None
+        del function         # what it frees runs out here
 
     def _counts(self) -> tuple:
-        return self.calls, self.errors, self.last_error, self.slowest
+        """Return calls, errors, the last error, and the time of the slowest call in ns."""
+        cdef Member member
+        cdef uint64_t calls = 0
+        cdef uint64_t slowest = 0
+        for member in self.members:
+            calls += a64_load_relaxed(&member.calls)
+            slowest = max(slowest, a64_load_relaxed(&member.slowest))
+        with cython.critical_section(self):
+            return calls, self.errors, self.last_error, slowest

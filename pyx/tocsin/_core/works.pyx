@@ -6,27 +6,32 @@ The same work items and workers as under a pipeline (work.pxd, workqueue.pxd, wo
 item takes the GIL and calls a Python one. A queue keeps every item that it was given alive until it is idle.
 The block with an item's node is freed with the item, or, if a list still holds the node then, with the queue.
 
+Which queue an item is on, and which items a queue keeps, changes in the critical section of both: the GIL, or
+on free-threaded builds their locks. An item is kept and queued in one such section, and in another those that
+are idle are let go of; so none is let go of between the two. What that frees may run Python: it comes last.
 Any thread. Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
-from tocsin._core.atomic cimport a32_load_relaxed, a64_load_seq_cst
+from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed, a64_load_seq_cst
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw, workqueue_worker_here
-from tocsin._core.memory cimport memory_alloc, memory_free
+from tocsin._core.memory cimport memory_alloc
+from tocsin._core.pool cimport PyWork, block_object, block_orphan, block_release, busy_works, pool_await_clear
+from tocsin._core.pool cimport pool_await_flush, pool_end, pool_flush_works, pool_new, pool_release, pool_retain
+from tocsin._core.pool cimport queue_at_once
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
-from tocsin._core.pool cimport Pool, PyWork, pool_await_clear, pool_await_flush, pool_end, pool_new
-from tocsin._core.pool cimport pool_release, pool_retain
 from tocsin._core.times cimport deadline_of, delay_of
-from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work, work_disable
-from tocsin._core.work cimport work_enable, work_flush_target, work_init
+from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work
+from tocsin._core.work cimport work_disable, work_enable, work_flush_target, work_init
 from tocsin._core.worker cimport workqueue_start, workqueue_stop
-from tocsin._core.workqueue cimport QUEUED_NOT, Worker, WorkQueue, queue_work
+from tocsin._core.workqueue cimport Worker, WorkQueue
 
 from tocsin.errors import ClosedError
 
-
+cdef str NOT_STARTED = "the workqueue was not initialised: a subclass must call super().__init__()"
 ctypedef void (*run_function)(void* block) noexcept nogil
 
 
@@ -40,22 +45,16 @@ cdef void work_run(Work* work) noexcept nogil:
 
 
 cdef void work_call(void* raw) noexcept:
-    cdef PyWork* block = <PyWork*> raw
-    if block.object == NULL:
-        return
-    cdef WorkCore work = <WorkCore> block.object
-    try:
-        work.function()
-    except BaseException as error:
-        work.queue._report(error, work)
+    cdef WorkCore work = block_object(<PyWork*> raw)
+    if work is not None:
+        try:
+            work.function()
+        except BaseException as error:
+            work.owner()._report(error, work)
 
 
 cdef class WorkCore:
     """Stand for a function and the state of its runs: what Work is built on."""
-
-    cdef PyWork* block
-    cdef readonly object function
-    cdef WorkQueueCore queue
 
     def __cinit__(self, function: object, *args, **kwargs):
         if not callable(function):
@@ -69,24 +68,17 @@ cdef class WorkCore:
 
     def __del__(self):
         if self.block != NULL:
-            self.block.object = NULL      # a worker that gets the GIL now calls nothing any more
+            block_orphan(self.block)      # a worker that comes now calls nothing any more
 
     def __dealloc__(self):
-        cdef Pool* pool
-        if self.block == NULL:
-            return
-        self.block.object = NULL
-        pool = self.block.pool
-        if pool == NULL:
-            memory_free(self.block)
-            return
-        cancel_work(&pool.wq, &self.block.work)
-        if self.state() & (WORK_LINKED | WORK_RUNNING):
-            self.block.following = pool.orphans
-            pool.orphans = self.block
-        else:
-            memory_free(self.block)
-        pool_release(pool)
+        if self.block != NULL:
+            block_orphan(self.block)      # a subclass may have a __del__ that doesn't call ours
+            block_release(self.block)
+
+    cdef WorkQueueCore owner(self):
+        """The queue that it was given to last, or None."""
+        with cython.critical_section(self):
+            return self.queue
 
     cdef uint64_t state(self) noexcept:
         return a64_load_seq_cst(&self.block.work.state)
@@ -107,34 +99,38 @@ cdef class WorkCore:
         A delayed run is made due now. TimeoutError after `timeout` seconds. RuntimeError where it
         would wait for itself: in its own function, or in a function of the same ordered queue.
         """
-        if self.queue is None:
+        cdef WorkQueueCore queue = self.owner()
+        if queue is None:
             return False
-        self.queue.refuse_inside(self, "flush")
-        expedite_work(&self.block.pool.wq, &self.block.work)
-        cdef uint64_t state = self.state()
+        queue.refuse_inside(self, "flush")
+        cdef uint64_t state = self.state()       # before it is made due: it may have run right after
         if state & (WORK_PENDING | WORK_RUNNING) == 0:
             return False
-        if not pool_await_flush(self.queue.pool, &self.block.work, work_flush_target(state), deadline_of(timeout)):
+        with cython.critical_section(self):
+            expedite_work(&self.block.pool.wq, &self.block.work)
+        if not pool_await_flush(queue.pool, &self.block.work, work_flush_target(state), deadline_of(timeout)):
             raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
         return True
 
     def cancel(self) -> bool:
         """Drop the run that is owed; one in progress goes on. True if one was owed. Never waits."""
-        return self.queue is not None and cancel_work(&self.block.pool.wq, &self.block.work)
+        with cython.critical_section(self):
+            return self.queue is not None and cancel_work(&self.block.pool.wq, &self.block.work)
 
     def cancel_sync(self, timeout: object = None) -> bool:
         """Drop the run that is owed and wait for one in progress; kicks meanwhile are refused.
 
         True if one was owed. TimeoutError after `timeout` seconds; RuntimeError in its own function.
         """
-        if self.queue is None:
+        cdef WorkQueueCore queue = self.owner()
+        if queue is None:
             return False
-        self.queue.refuse_inside(self, "cancel_sync")
+        queue.refuse_inside(self, "cancel_sync")
         if not work_disable(&self.block.work):
             raise RuntimeError(f"{self!r} is being cancelled 65,535 times already")
         try:
-            cancelled = cancel_work(&self.block.pool.wq, &self.block.work)
-            if not pool_await_clear(self.queue.pool, &self.block.work, WORK_RUNNING, deadline_of(timeout)):
+            cancelled = WorkCore.cancel(self)
+            if not pool_await_clear(queue.pool, &self.block.work, WORK_RUNNING, deadline_of(timeout)):
                 raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
             return cancelled
         finally:
@@ -144,15 +140,8 @@ cdef class WorkCore:
 cdef class WorkQueueCore:
     """Own the workers and run works on them: what WorkQueue is built on."""
 
-    cdef Pool* pool
-    cdef object __weakref__
-    cdef set works            # those that may not be idle
-    cdef int purge_at
-    cdef bint is_closed
-    cdef bint is_draining
-
     def __cinit__(self, *args, **kwargs):
-        self.works = set()
+        self.works = {}
         self.purge_at = 64
 
     def _start(self, workers: int, most: int, max_active: int, portable: bool) -> None:
@@ -178,53 +167,68 @@ cdef class WorkQueueCore:
             workqueue_stop(&self.pool.wq)
             pool_release(self.pool)
 
-    cdef int admit(self, WorkCore work) except -1:
-        """See that a work may be queued here, and keep it until it is idle."""
+    cdef bint put(self, WorkCore work, put_function function, uint64_t delay) except -1:
+        """Have `function` queue a work, and keep it until it is idle."""
+        cdef WorkQueueCore before = None
+        cdef bint is_new, result
         if work is None:
             raise TypeError("a work must be a Work, not None")
+        with cython.critical_section(self, work):
+            if work.queue is not self:
+                before = work.queue
+            self.admit(work)
+            is_new = a32_load_relaxed(&work.block.is_kept) == 0
+            if is_new:
+                self.works[<uintptr_t> work.block] = work
+                a32_store_relaxed(&work.block.is_kept, 1)
+            result = function(&self.pool.wq, &work.block.work, delay)
+            if is_new and len(self.works) >= self.purge_at:
+                self.works = busy_works(self.works)
+                self.purge_at = max(64, 2 * len(self.works))
+        if before is not None:
+            with cython.critical_section(before, work):
+                if work.queue is not before:         # it may have come back
+                    before.works.pop(<uintptr_t> work.block, None)
+        return result
+
+    cdef int admit(self, WorkCore work) except -1:
+        """See that a work may be queued here, and make it this queue's own. In the section of both."""
         if self.pool == NULL:
-            raise RuntimeError("the workqueue was not initialised: a subclass must call super().__init__()")
+            raise RuntimeError(NOT_STARTED)
         if self.is_closed:
             raise ClosedError(f"{self!r} is closed")
-        if self.is_draining and workqueue_worker_here(&self.pool.wq) == NULL:
+        if self.draining and workqueue_worker_here(&self.pool.wq) == NULL:
             raise RuntimeError(f"{self!r} is being drained: only its own works may queue")
         if work.queue is not self:
             if work.queue is not None and work.state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING):
                 raise RuntimeError(f"{work!r} is busy on {work.queue!r}")
             if work.block.pool != NULL:
-                work.queue.works.discard(work)
-                pool_release(work.block.pool)
+                pool_release(work.block.pool)    # our caller has the queue: not the last user
             pool_retain(self.pool)
             work.queue = self
             work.block.pool = self.pool
-        if len(self.works) >= self.purge_at:
-            self.works = {
-                known
-                for known in tuple(self.works)
-                if (<WorkCore> known).state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING)
-            }
-            self.purge_at = max(64, 2 * len(self.works))
-        self.works.add(work)
+            a32_store_relaxed(&work.block.is_kept, 0)
         return 0
+
+    cdef list known(self):
+        """The works that may not be idle, each with the address of its block."""
+        with cython.critical_section(self):
+            return list(self.works.items())
 
     def queue(self, work: WorkCore) -> bool:
         """Have a work run once after now; False if a run that has not begun was owed already. Any thread."""
-        self.admit(work)
-        return queue_work(&self.pool.wq, &(<WorkCore> work).block.work) != QUEUED_NOT
+        return self.put(work, queue_at_once, 0)
 
     def queue_delayed(self, work: WorkCore, seconds: object) -> bool:
         """Have a work run `seconds` from now; False if a run was owed already: that one stays."""
         cdef uint64_t delay = delay_of(seconds)
         if delay == 0:
             return self.queue(work)
-        self.admit(work)
-        return queue_delayed_work(&self.pool.wq, &(<WorkCore> work).block.work, delay)
+        return self.put(work, queue_delayed_work, delay)
 
     def modify_delayed(self, work: WorkCore, seconds: object) -> bool:
         """Have a work run `seconds` from now instead of when it would. True if a run was owed."""
-        cdef uint64_t delay = delay_of(seconds)
-        self.admit(work)
-        return modify_delayed_work(&self.pool.wq, &(<WorkCore> work).block.work, delay)
+        return self.put(work, modify_delayed_work, delay_of(seconds))
 
     def freeze(self) -> None:
         """Begin no run until thaw(); returns at once, runs in progress go on."""
@@ -250,51 +254,47 @@ cdef class WorkQueueCore:
 
     def drain(self, timeout: object = None) -> None:
         """Wait until nothing is owed; meanwhile only the queue's own functions may queue. As flush()."""
-        deadline = deadline_of(timeout)
-        self.is_draining = True
+        self.drain_until(deadline_of(timeout), False)
+
+    cdef int drain_until(self, int64_t deadline, bint to_close) except -1:
+        with cython.critical_section(self):
+            self.draining += 1
         try:
             while self.flush_works(deadline, "drain"):
                 pass
+            if to_close:
+                with cython.critical_section(self):
+                    self.is_closed = True        # before others may queue again
         finally:
-            self.is_draining = False
+            with cython.critical_section(self):
+                self.draining -= 1
+        return 0
 
     def close(self, timeout: object = None) -> None:
         """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled. As flush()."""
-        if self.is_closed or self.pool == NULL:
+        if self.is_closed or self.pool == NULL:      # an old look at it only repeats what does no harm
             return
-        for work in list(self.works):
-            if not self.is_due(work):
+        for _, work in self.known():
+            if (<WorkCore> work).state() & WORK_TIMED:
                 work.cancel()
         self.thaw()
-        self.drain(timeout)
-        self.is_closed = True
+        self.drain_until(deadline_of(timeout), True)
         pool_end(self.pool, deadline_of(timeout))
-
-    cdef bint is_due(self, WorkCore work) noexcept:
-        return work.block.work.due == 0 or work.state() & WORK_TIMED == 0
 
     cdef int flush_works(self, int64_t deadline, str what) except -1:
         """Flush all works that are owed a run. How many there were."""
         self.refuse_inside(None, what)
         if deadline < 0 and self.frozen:
             raise RuntimeError(f"{what} of the frozen {self!r} would wait for ever: thaw() first, or a timeout")
-        owed = [
-            (work, work_flush_target((<WorkCore> work).state()))
-            for work in tuple(self.works)
-            if (<WorkCore> work).state() & (WORK_PENDING | WORK_RUNNING) and self.is_due(work)
-        ]
-        for work, target in owed:
-            if not pool_await_flush(self.pool, &(<WorkCore> work).block.work, target, deadline):
-                raise TimeoutError(f"{work!r} did not finish in time")
-        return len(owed)
+        return pool_flush_works(self.pool, self.known(), deadline)
 
     cdef int refuse_inside(self, WorkCore work, str what) except -1:
         """Raise if the caller would wait for itself, or has nothing to wait on."""
         if self.pool == NULL:
-            raise RuntimeError("the workqueue was not initialised: a subclass must call super().__init__()")
+            raise RuntimeError(NOT_STARTED)
         cdef Worker* worker = workqueue_worker_here(&self.pool.wq)
-        if worker == NULL:
-            return 0
-        if work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1:
+        if worker != NULL and (
+            work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1
+        ):
             raise RuntimeError(f"{what} inside a function of {self!r} would wait for itself")
         return 0
