@@ -98,7 +98,7 @@ cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
             if not may_call(member.bridge):
                 return CHAIN_SKIPPED
         except BaseException as error:       # a signal handler's, in the main thread with workers=0
-            report(member, error, None)
+            report(member.bridge, member, error, None)
             return CHAIN_SKIPPED
     event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
     return invoke(member, event)
@@ -169,7 +169,7 @@ cdef int call_with_batch_later(void* context, const tocsin_event* record) noexce
             raise MemoryError("no memory for a batch")
         mark(member.bridge, batch)
     except BaseException as error:
-        report(member, error, None)
+        report(member.bridge, member, error, None)
         return CHAIN_CALLED
     return CHAIN_COLLECTED
 
@@ -205,7 +205,7 @@ cdef uint64_t call_filled(void* context) noexcept:
                 try:
                     allowed = may_call(bridge)
                 except BaseException as error:
-                    report(member, error, batch)
+                    report(bridge, member, error, batch)
                     allowed = False
                 if allowed and invoke(member, batch) != CHAIN_SKIPPED:
                     called |= <uint64_t> 1 << batch.slot
@@ -232,21 +232,21 @@ cdef void report_raised(Member member, object argument) noexcept:
     PyErr_NormalizeException(&kind, &value, &traceback)
     if traceback != NULL:
         PyException_SetTraceback(value, traceback)
-    report(member, <object> value, argument)
+    report(member.bridge, member, <object> value, argument)
     Py_DECREF(kind)
     Py_DECREF(value)
     Py_XDECREF(traceback)
 
 
-cdef void report(Member member, object error, object argument) noexcept:
+cdef void report(StageBridge bridge, Member member, object error, object argument) noexcept:
     """Count an exception of a callable and tell on_error of it."""
     cdef SubscriptionCore subscription = member.subscription
     with cython.critical_section(subscription):
         subscription.errors += 1
         before, subscription.last_error = subscription.last_error, error
     del before           # what it frees runs out here
-    a64_fetch_add_relaxed(&member.bridge.q.callback_errors, 1)
-    tell(member.bridge.on_error, error, subscription, argument)
+    a64_fetch_add_relaxed(&bridge.q.callback_errors, 1)
+    tell(bridge.on_error, error, subscription, argument)
 
 
 cdef void tell(object on_error, object error, object subscription, object argument) noexcept:
