@@ -16,7 +16,7 @@ from tocsin.bindings import Bindings, Registration
 from tocsin.callables import is_asynchronous
 from tocsin.enabling import SetEnabled, Sources, Turns, ask_support
 from tocsin.errors import UnknownEventError
-from tocsin.key import ALL, Key, checked
+from tocsin.key import Key, checked
 from tocsin.protocol import EventType, Protocol
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Registrations(Bindings):
         if size < 1 << 10:
             raise ValueError(f"queue_size {size} is not in 1024..{1 << 30}")
         size = 1 << (size - 1).bit_length()
-        if num_sources is not None and checked("num_sources", num_sources, ALL) == 0:
+        if num_sources is not None and checked("num_sources", num_sources, 0xFFFF) == 0:
             raise ValueError("num_sources 0 is not in 1..65535; None: any source")
         functions: tuple[tuple[str, Any], ...] = (
             ("set_enabled", set_enabled),
