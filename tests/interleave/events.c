@@ -563,7 +563,8 @@ static const scene_t closing = {.name = "close",
 enum { CALLER_NATIVE, CALLER_PYTHON, HANDLE, READER };
 static const char *const unregister_names[] = {"caller-native", "caller-python", "handle", "reader"};
 
-/* As the face unregisters (lifetime.pxd): nobody may touch what is freed with the last who holds or uses it. */
+/* As the face unregisters (lifetime.pxd): nobody may touch what is freed with the last who holds or uses it.
+ */
 static void unregisterer(void *unused) {
     queue_scene_t *q = &S->queues[0];
     (void)unused;
@@ -619,7 +620,8 @@ static void unregister_final(void) {
     int last = S->stages & PYTHON ? 1 : 0;
     if (S->dropped) {
         if (q->seen[last][0] < q->accepted[0])
-            xp_fail("stranded", "the queue has gone, and %u of %u were seen", q->seen[last][0], q->accepted[0]);
+            xp_fail("stranded", "the queue has gone, and %u of %u were seen", q->seen[last][0],
+                    q->accepted[0]);
     } else
         final();
 }
@@ -683,5 +685,5 @@ static void side_setup(int variant) {
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
 
-const scene_t *const events_scenes[] = {&notify, &writers, &ring,  &subscribers, &gone, &wait,
-                                        &frozen, &closing, &unregister, &books, &side, NULL};
+const scene_t *const events_scenes[] = {&notify, &writers, &ring,       &subscribers, &gone, &wait,
+                                        &frozen, &closing, &unregister, &books,       &side, NULL};
