@@ -118,11 +118,12 @@ def test_a_purged_callback_is_let_go(pipeline: Any) -> None:
 
     owner = Owner()
     gone = weakref.ref(owner)
-    pipeline.subscribe((0x80, 77), owner.hear)
+    subscription = pipeline.subscribe((0x80, 77), owner.hear)
     pipeline._tell = lambda error, subscription: None  # the failure would keep it
     pipeline.register(MOTOR)
     del owner
     assert gone() is None
+    assert subscription.callback is None
 
 
 def test_of_several_keys_only_those_that_the_protocol_lacks_are_given_up(

@@ -137,6 +137,19 @@ def test_closing_gives_up_on_a_command_that_another_thread_is_inside(pipeline: A
     assert gate.switch.take() == on(3)
 
 
+def test_who_comes_to_his_turn_after_the_end_switches_nothing_on(pipeline: Any) -> None:
+    """A subscriber may wait for his turn behind the one who unregisters the protocol."""
+    switch = Switch()
+    pipeline.register(MOTOR, set_enabled=switch)
+    registration = pipeline._registrations[0x80]
+    assert registration.sources.close(list, pipeline._tell, None)
+    subscription = pipeline.subscribe(MOTOR.limit, print)
+    assert switch.take() == []
+    assert pipeline.unregister(MOTOR)
+    assert switch.take() == []
+    assert subscription.state == "pending"
+
+
 # -- a set_enabled that calls the pipeline ----------------------------------------------------------
 
 
