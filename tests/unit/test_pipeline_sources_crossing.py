@@ -165,7 +165,7 @@ def inside(pipeline: Any, deed: Callable[[], object]) -> Any:
                 came.append(error)
 
     pipeline.register(MOTOR, set_enabled=set_enabled)
-    pipeline.subscribe(MOTOR.limit, print, source=3)
+    pipeline.subscribe(MOTOR.limit, repr, source=3)
     return came[0]
 
 

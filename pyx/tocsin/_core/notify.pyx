@@ -71,7 +71,9 @@ cdef extern from *:
 
 cdef inline StageBridge bridge_behind(list doors, int64_t code):
     """The bridge of a code's protocol, if its events are let in; else None."""
-    return None if code < 0 else <StageBridge> list_item(doors, (code >> 24) & 0xFF)
+    if code < 0:
+        return None
+    return <StageBridge> list_item(doors, (code >> 24) & 0xFF)
 
 
 cdef class NotifyCore:
