@@ -18,6 +18,7 @@ LAYERS = [
     ["ledger", "equeue", "budget", "dispatch", "stages", "books", "subscribe", "core", "producer"],
     [
         "times",
+        "finaliser",
         "event",
         "batch",
         "ties",
@@ -26,6 +27,7 @@ LAYERS = [
         "subscription",
         "many",
         "notify",
+        "ending",
         "engine",
         "capi",
         "pool",

@@ -207,7 +207,8 @@ class Pipeline(Subscribers):
             delivered = self._flush(left()) and quiet
             with self._lock:
                 if not self._stopped:  # of several threads that close, the first one to come here decides
-                    self._stopped, self._delivered_all = True, delivered
+                    self._delivered_all = delivered
+                    self._stopped = True  # after what it makes good for the other closers
                     self._stop()
         if self._delivered_all:
             self._await_workers(left())

@@ -187,11 +187,12 @@ class Subscribers(backend.PipelineCore):
         """Take a subscription that is cancelled off the books. Under the lock."""
         self._subscriptions.pop(subscription, None)
         for key in subscription.keys:
-            others = [other for other in self._by_key[key] if other is not subscription]
+            # An interrupted subscribe() may not have come as far as this key.
+            others = [other for other in self._by_key.get(key, ()) if other is not subscription]
             if others:
                 self._by_key[key] = others
             else:
-                del self._by_key[key]
+                self._by_key.pop(key, None)
 
     def _check_known(self, key: Key) -> None:
         protocol = self._protocols.get(key.protocol)

@@ -67,9 +67,9 @@ class Subscription(SubscriptionCore):
         thread.
         """
         pipeline = self._pipeline()
-        if pipeline is None:  # gone, and all its callbacks with it
+        if pipeline is None:  # gone; a call that was running then may be running still
             self._state = "cancelled"
-            return True
+            return self._silence()
         with pipeline._lock:
             if self._state == "active":
                 self._state = "cancelled"

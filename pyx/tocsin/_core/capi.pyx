@@ -7,6 +7,7 @@ long as the pipeline or any handle lives, and gets -ESHUTDOWN from a closed one.
 serialised by the face.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New
@@ -150,9 +151,12 @@ cdef class ProducerCore:
         cdef uint64_t stamp = TOCSIN_NOW if timestamp is None else stamp_of(timestamp)
         cdef bytes data = payload
         cdef uint8_t number = event
-        return producer_notify(
-            &self.handle().handle, number, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), stamp
-        )
+        cdef Producer* producer = self.handle()
+        cdef const char* bytes_ = PyBytes_AS_STRING(data)
+        if not producer.exclusive:
+            return producer_notify(&producer.handle, number, bytes_, PyBytes_GET_SIZE(data), stamp)
+        with cython.critical_section(self):      # for one thread; another one does no harm
+            return producer_notify(&producer.handle, number, bytes_, PyBytes_GET_SIZE(data), stamp)
 
     def __dealloc__(self):
         if self.producer != NULL:

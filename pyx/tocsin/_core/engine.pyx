@@ -15,18 +15,20 @@ from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed, aptr_store_
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport core_add_queue, core_new, core_release, equeue_abandon, equeue_await_position
-from tocsin._core.core cimport equeue_free, equeue_has_passed, equeue_is_quiet, equeue_new, equeue_shut
+from tocsin._core.core cimport core_add_queue, core_new, core_release, equeue_await_position
+from tocsin._core.core cimport equeue_free, equeue_has_passed, equeue_is_quiet, equeue_new
 from tocsin._core.core cimport equeue_target, equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.ending cimport bridges_pass, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
+from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
-from tocsin._core.subscription cimport bridge_detach, bridge_keep_running, bridge_new, bridge_subscribe
+from tocsin._core.subscription cimport bridge_new, bridge_subscribe
 from tocsin._core.thread cimport bell_park, lock_drop, lock_take
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, member_is_running
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim, member_is_running
 from tocsin._core.times cimport deadline_of, slice_until
-from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
+from tocsin._core.worker cimport workqueue_await_end, workqueue_start
 from tocsin._core.workqueue cimport WorkQueue, workqueue_run_here
 
 from os import cpu_count
@@ -36,32 +38,13 @@ cdef class PipelineCore(NotifyCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
-    cdef bint is_ended
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
     cdef object on_error
-
-    def __del__(self):
-        # Not left to __dealloc__: the garbage collector finalises all of a cycle before it clears any of
-        # it, so here the bridges are still whole.
-        self.end()
-
-    cdef void end(self) noexcept:
-        cdef StageBridge bridge
-        if self.core == NULL or self.is_ended:
-            return
-        self.is_ended = True
-        self.shut()
-        for bridge in self.bridges:
-            if bridge is not None:
-                bridge_detach(bridge)
-        self.stop()
-        for bridge in self.bridges:
-            if bridge is not None:
-                bridge_keep_running(bridge, self.lingering)
+    cdef Finaliser finaliser
 
     def __dealloc__(self):
+        finaliser_run(self.finaliser)
         if self.core != NULL:
-            self.end()           # a subclass may have a __del__ that doesn't call ours
             core_release(self.core)
 
     def _start(
@@ -75,6 +58,7 @@ cdef class PipelineCore(NotifyCore):
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
+        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering))
         bridge_install(&self.core.python)
         self.threaded = native > 0
         self.core.native.may_spin = cpu_count() > 1
@@ -83,7 +67,7 @@ cdef class PipelineCore(NotifyCore):
             if error == 0:
                 error = workqueue_start(&self.core.python, python, most)
         if error != 0:
-            self.stop()
+            core_stop(self.core, self.bridges)
             raise OSError(error, "a worker could not be started")
 
     # -- queues -------------------------------------------------------------------------------------
@@ -174,6 +158,7 @@ cdef class PipelineCore(NotifyCore):
         for member in (<SubscriptionCore?> subscription).members:
             if not self.await_member(member, deadline):
                 return False
+            bridge_reclaim(member.bridge)
         return True
 
     cdef bint await_member(self, Member member, int64_t deadline) except -1:
@@ -200,8 +185,10 @@ cdef class PipelineCore(NotifyCore):
             equeue_wait_end(q)
 
     def _freeze(self) -> None:
+        """Begin no call any more until _thaw(). Under the face's lock."""
         workqueue_freeze(&self.core.native)
         workqueue_freeze(&self.core.python)
+        bridges_pass(self.bridges)
 
     def _thaw(self) -> None:
         workqueue_thaw(&self.core.python)
@@ -211,13 +198,7 @@ cdef class PipelineCore(NotifyCore):
 
     def _shut(self) -> None:
         """Accept no event any more."""
-        self.shut()
-
-    cdef void shut(self) noexcept:
-        cdef int protocol
-        for protocol in range(256):
-            if self.queue(protocol) != NULL:
-                equeue_shut(self.queue(protocol))
+        core_shut(self.core)
 
     def _await_writers(self, timeout: object) -> bool:
         """Wait until no shared writer is inside; False: not in time. They are quick, and don't ring."""
@@ -234,16 +215,11 @@ cdef class PipelineCore(NotifyCore):
         return True
 
     def _stop(self) -> None:
-        """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
-        self.stop()
+        """Begin no call any more, and have the workers end; what is queued is counted as abandoned.
 
-    cdef void stop(self) noexcept:
-        cdef int protocol
-        workqueue_stop(&self.core.native)
-        workqueue_stop(&self.core.python)
-        for protocol in range(256):
-            if self.queue(protocol) != NULL:
-                equeue_abandon(self.queue(protocol))
+        Under the face's lock.
+        """
+        core_stop(self.core, self.bridges)
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""

@@ -14,8 +14,8 @@ cdef class StageBridge:
     cdef Core* core
     cdef list types
     cdef object on_error
-    cdef set members          # those in the chains: a chain borrows what it calls
-    cdef list leaving         # those that a walk may still be at; under the face's lock, as `members`
+    cdef set members          # those in the chains: a chain borrows what it calls; under the face's lock
+    cdef list leaving         # those that a walk may still be at; in the critical section of the bridge
     cdef list filled
     cdef int slots            # batches of this look so far
     cdef uint64_t marked      # the position of the event that was marked last
@@ -55,4 +55,6 @@ cdef class SubscriptionCore:
 
 
 cdef bint member_is_running(Member member) noexcept
+cdef void bridge_pass(StageBridge bridge) noexcept
 cdef void bridge_reclaim(StageBridge bridge) noexcept
+cdef void bridge_reclaim_all(StageBridge bridge) noexcept

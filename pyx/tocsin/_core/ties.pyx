@@ -14,7 +14,8 @@ shares with those who cancel and ask lies in the critical section of its object.
 is one, and the lock of the object on free-threaded builds; nothing in one of these runs Python or waits, so
 none is ever left in the middle. Whoever begins a call takes the callable and says that it is running in one
 section, and whoever cancels takes the callable away in another: either the call is seen running, or it never
-begins.
+begins. The same goes for a halt, which is looked at in the section: whoever freezes or stops passes through the
+sections of all members afterwards, and no call begins after that.
 """
 
 cimport cython
@@ -32,13 +33,35 @@ cdef class StageBridge:
     """Tie the Python stage of one protocol to its Python objects."""
 
 
-cdef void bridge_reclaim(StageBridge bridge) noexcept:
-    """Let go of the members that no walk can be at any more. Under the face's lock."""
+cdef void bridge_pass(StageBridge bridge) noexcept:
+    """See every call either running or never begun, after a halt. Under the face's lock."""
     cdef Member member
-    if bridge.leaving:
-        bridge.leaving = [
-            member for member in bridge.leaving if not stage_has_passed(&bridge.q.python, member.left_at)
-        ]
+    for member in bridge.members:
+        with cython.critical_section(member):
+            pass             # whoever begins a call after this sees the halt
+
+
+cdef void bridge_reclaim(StageBridge bridge) noexcept:
+    """Let go of the members that no walk can be at any more. Any thread, with the GIL."""
+    cdef Member member
+    cdef list before
+    with cython.critical_section(bridge):
+        before = bridge.leaving
+        if before:
+            bridge.leaving = [
+                member for member in before if not stage_has_passed(&bridge.q.python, member.left_at)
+            ]
+    before = None            # what it frees runs out here
+
+
+cdef void bridge_reclaim_all(StageBridge bridge) noexcept:
+    """Let go of all members that have left. The stage, done with walking."""
+    cdef list before = None
+    with cython.critical_section(bridge):
+        if bridge.leaving:
+            before = bridge.leaving
+            bridge.leaving = []
+    before = None            # what it frees runs out here
 
 
 cdef class Member:
@@ -68,9 +91,10 @@ cdef void member_leave(Member member, bint is_python) noexcept:
         equeue_cancel(member.q, id, member.subscriber, is_python)
     member.ids = []
     if member in member.bridge.members:
-        member.bridge.members.discard(member)
         member.left_at = stage_look_at_turn(&member.q.python)
-        member.bridge.leaving.append(member)
+        with cython.critical_section(member.bridge):
+            member.bridge.leaving.append(member)
+        member.bridge.members.discard(member)
     bridge_reclaim(member.bridge)
 
 
@@ -93,6 +117,19 @@ cdef class SubscriptionCore:
         """Begin no call any more, and leave the chains."""
         for member in self.members:
             member_leave(member, self.is_python)
+
+    def _silence(self) -> bool:
+        """Begin no call any more, where there is no pipeline whose chains could be left.
+
+        True if none is running.
+        """
+        cdef Member member
+        cdef bint is_idle = True
+        for member in self.members:
+            with cython.critical_section(member):
+                member.callback = None       # the subscription has it still
+                is_idle = is_idle and not member.is_running
+        return is_idle
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""
