@@ -29,6 +29,7 @@ LAYERS = [
     ],
     [
         "times",
+        "finaliser",
         "event",
         "batch",
         "ties",
@@ -38,6 +39,7 @@ LAYERS = [
         "waits",
         "many",
         "notify",
+        "ending",
         "engine",
         "capi",
         "pool",

@@ -167,15 +167,15 @@ class Pipeline(Subscribers):
             self._close_sources(left())
             with self._lock:
                 if not self._stopped:  # of several threads that close, the first one to come here decides
-                    self._stopped, self._delivered_all = True, delivered
+                    self._delivered_all = delivered
+                    self._stopped = True  # after what it makes good for the other closers
                     self._stop()
         if self._delivered_all:
             self._await_workers(left())
         return self._delivered_all
 
     def __del__(self) -> None:
-        super().__del__()
-        if hasattr(self, "_exclusive"):  # else it was never whole
+        if not getattr(self, "_stopped", True):  # neither closed nor half made
             self._close_sources(0)
 
     # -- looking

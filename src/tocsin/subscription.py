@@ -114,9 +114,9 @@ class Subscription(SubscriptionCore):
         any thread.
         """
         pipeline = self._pipeline()
-        if pipeline is None:  # gone, and all its callbacks with it
+        if pipeline is None:  # gone; a call that was running then may be running still
             self._ended = self._ended or "cancelled"
-            return True
+            return self._silence()
         pipeline._end(self, "cancelled")
         idle = self._await_idle_in(pipeline, wait, timeout)
         pipeline._let_go(self, idle)

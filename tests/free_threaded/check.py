@@ -42,7 +42,7 @@ OPTIONAL = {
 # These compile the core's text into programs of their own: no Python takes part in them.
 WITHOUT_PYTHON = ["tests/native", "tests/interleave", "tests/verify"]
 TRIES = 20  # of a test to notice a mutant
-FULL = 600.0  # seconds: with less the tests with many threads are all that runs
+FULL = 100.0  # seconds: with less the tests with many threads are all that runs
 SHORT = [["tests/concurrency", "tests/free_threaded"], ["-m", "stress", "tests/unit", "tests/capi"]]
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
 

@@ -29,7 +29,7 @@ from tocsin._core.equeue cimport Stage
 from tocsin._core.event cimport event_from_record
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim_all
 from tocsin._core.workqueue cimport HALT_FROZEN, HALT_STOPPED, WorkQueue
 
 from tocsin._core.chain import BAD, STOP
@@ -47,15 +47,19 @@ cdef extern from "Python.h":
 ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
-cdef bint may_call(StageBridge bridge) except? False:
-    """True unless the pipeline was stopped; sleeps without the GIL while frozen. The stage, with the GIL."""
+cdef inline bint is_halted(const WorkQueue* wq) noexcept:
+    """True if no call may begin now. Frozen without workers, the thread that flushes ends the chain that it is in."""
+    cdef uint32_t halted = a32_load_relaxed(&wq.halted)
+    return halted != 0 and (wq.base_threads != 0 or halted & HALT_STOPPED != 0)
+
+
+cdef bint await_thaw(StageBridge bridge) except? False:
+    """Sleep without the GIL while frozen; False: stopped. The stage, with the GIL."""
     cdef uint32_t seen
     cdef WorkQueue* wq = bridge.q.python.wq
-    while a32_load_relaxed(&wq.halted):
+    while is_halted(wq):
         if a32_load_relaxed(&wq.halted) & HALT_STOPPED:
             return False
-        if wq.base_threads == 0:
-            break            # the thread that flushes must not wait for itself: it ends this chain
         with nogil:      # frozen in the middle of a chain: its rest comes after the thaw
             seen = bell_look(&wq.bell)
             if a32_load_relaxed(&wq.halted) == HALT_FROZEN:
@@ -75,6 +79,7 @@ cdef int calls_end(void* context) noexcept:
     if bridge.watch.calls != 0:
         book_time(bridge)
     bridge.timed = None
+    bridge_reclaim_all(bridge)
     return bridge.gil_state
 
 
@@ -93,23 +98,32 @@ cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
     """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
     cdef Member member = <Member> context
     cdef object event
-    if a32_load_relaxed(&member.bridge.q.python.wq.halted):
-        try:
-            if not may_call(member.bridge):
-                return CHAIN_SKIPPED
-        except BaseException as error:       # a signal handler's, in the main thread with workers=0
-            report(member.bridge, member, error, None)
-            return CHAIN_SKIPPED
     event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
-    return invoke(member, event)
+    return invoke(member.bridge, member, event)
 
 
-cdef inline object member_begin_call(Member member):
-    """The callable, which is running from now on; None: it was cancelled. The stage, with the GIL."""
-    cdef object callback
+cdef inline object member_begin_call(StageBridge bridge, Member member, bint* must_wait):
+    """The callable, which is running from now on; None: it was cancelled, or must wait. The stage, with the GIL."""
+    cdef object callback = None
+    cdef const WorkQueue* wq = bridge.q.python.wq
     with cython.critical_section(member):
-        callback = member.callback
-        member.is_running = callback is not None
+        must_wait[0] = is_halted(wq)
+        if not must_wait[0] and member.callback is not None:
+            callback = member.callback
+            member.is_running = True
+            a64_store_relaxed(&member.calls, a64_load_relaxed(&member.calls) + 1)
+    return callback
+
+
+cdef object member_begin_late(StageBridge bridge, Member member, object argument):
+    """As member_begin_call(), after a thaw; None also if the pipeline was stopped. The stage, with the GIL."""
+    cdef object callback = None
+    cdef bint must_wait = True
+    try:
+        while must_wait and await_thaw(bridge):
+            callback = member_begin_call(bridge, member, &must_wait)
+    except BaseException as error:           # a signal handler's, in the main thread with workers=0
+        report(bridge, member, error, argument)
     return callback
 
 
@@ -122,13 +136,18 @@ cdef inline bint member_end_call(Member member) noexcept:
     return is_cancelled
 
 
-cdef int invoke(Member member, object argument) noexcept:
-    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL."""
-    cdef StageBridge bridge = member.bridge
-    cdef object callback = member_begin_call(member)
+cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
+    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL.
+
+    A member that has left and kept a batch from a frozen run has no bridge of its own any more.
+    """
     cdef PyObject* result
     cdef bint is_cancelled
+    cdef bint must_wait
     cdef bint stops
+    cdef object callback = member_begin_call(bridge, member, &must_wait)
+    if must_wait:
+        callback = member_begin_late(bridge, member, argument)
     if callback is None:
         return CHAIN_SKIPPED
     if bridge.timed is not member:
@@ -136,18 +155,17 @@ cdef int invoke(Member member, object argument) noexcept:
             book_time(bridge)
         watch_start(&bridge.watch, bridge.timed is None)
         bridge.timed = member
-    a64_store_relaxed(&member.calls, a64_load_relaxed(&member.calls) + 1)
     result = PyObject_CallOneArg(<PyObject*> callback, <PyObject*> argument)
     is_cancelled = member_end_call(member)
     if watch_is_due(&bridge.watch):
         book_time(bridge)
     if result == NULL:
-        report_raised(member, argument)
+        report_raised(bridge, member, argument)
     if is_cancelled:
         bell_ring(&bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
     if result == NULL:
         return CHAIN_CALLED
-    stops = result == <PyObject*> STOP or result == <PyObject*> BAD
+    stops = result != <PyObject*> None and (result == <PyObject*> STOP or result == <PyObject*> BAD)
     Py_DECREF(result)
     return TOCSIN_STOP if stops else 0
 
@@ -201,14 +219,8 @@ cdef uint64_t call_filled(void* context) noexcept:
     for member in filled:
         for event in list(member.batches):
             batch = member.batches.pop(event)
-            if batch.count != 0:
-                try:
-                    allowed = may_call(bridge)
-                except BaseException as error:
-                    report(bridge, member, error, batch)
-                    allowed = False
-                if allowed and invoke(member, batch) != CHAIN_SKIPPED:
-                    called |= <uint64_t> 1 << batch.slot
+            if batch.count != 0 and invoke(bridge, member, batch) != CHAIN_SKIPPED:
+                called |= <uint64_t> 1 << batch.slot
             if batch_is_ours(batch):
                 batch_clear(batch)
                 member.batches[event] = batch
@@ -223,7 +235,7 @@ cdef uint64_t call_batches(Stage* stage) noexcept nogil:
 
 # -- errors ----------------------------------------------------------------------------------------
 
-cdef void report_raised(Member member, object argument) noexcept:
+cdef void report_raised(StageBridge bridge, Member member, object argument) noexcept:
     """Report the exception that a call left behind."""
     cdef PyObject* kind = NULL
     cdef PyObject* value = NULL
@@ -232,7 +244,7 @@ cdef void report_raised(Member member, object argument) noexcept:
     PyErr_NormalizeException(&kind, &value, &traceback)
     if traceback != NULL:
         PyException_SetTraceback(value, traceback)
-    report(member.bridge, member, <object> value, argument)
+    report(bridge, member, <object> value, argument)
     Py_DECREF(kind)
     Py_DECREF(value)
     Py_XDECREF(traceback)

@@ -8,6 +8,7 @@ which so outlives the registration of the protocol; the ring doesn't. Opening an
 serialised by the face.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_CheckExact, PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New
@@ -153,9 +154,12 @@ cdef class ProducerCore:
         cdef uint64_t stamp = TOCSIN_NOW if timestamp is None else stamp_of(timestamp)
         cdef bytes data = payload
         cdef uint8_t number = event
-        return producer_notify(
-            &self.handle().handle, number, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), stamp
-        )
+        cdef Producer* producer = self.handle()
+        cdef const char* bytes_ = PyBytes_AS_STRING(data)
+        if not producer.exclusive:
+            return producer_notify(&producer.handle, number, bytes_, PyBytes_GET_SIZE(data), stamp)
+        with cython.critical_section(self):      # for one thread; another one does no harm
+            return producer_notify(&producer.handle, number, bytes_, PyBytes_GET_SIZE(data), stamp)
 
     def __dealloc__(self):
         if self.producer != NULL:

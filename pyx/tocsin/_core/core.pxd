@@ -121,7 +121,7 @@ cdef inline void core_free(Core* core) noexcept nogil:
         core.kept = core.kept.following
         memory_free(block)
     for protocol in range(256):
-        q = <EventsQueue*> aptr_load_acquire(&core.queues[protocol])        # [queue-added]
+        q = core_queue(core, protocol)
         if q != NULL:
             equeue_let_go(q)
     workqueue_destroy(&core.native)
@@ -170,6 +170,11 @@ cdef inline EventsQueue* equeue_new(Core* core, int protocol, uint64_t size, uin
 cdef inline void core_add_queue(Core* core, EventsQueue* q) noexcept nogil:
     """Hold a finished queue in place of the caller, who made it. One caller at a time."""
     aptr_store_release(&core.queues[q.protocol], q)                         # [queue-added]
+
+
+cdef inline EventsQueue* core_queue(const Core* core, int protocol) noexcept nogil:
+    """The queue of a protocol, or NULL. Under the face's lock, or when nobody has the pipeline any more."""
+    return <EventsQueue*> aptr_load_acquire(&core.queues[protocol])         # [queue-added]
 
 
 cdef inline void core_remove_queue(Core* core, EventsQueue* q) noexcept nogil:

@@ -15,19 +15,21 @@ from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.calls cimport tell
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue, equeue_abandon
+from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
+from tocsin._core.ending cimport bridges_pass, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
-from tocsin._core.subscription cimport bridge_detach, bridge_keep_running, bridge_new, bridge_subscribe
+from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport lock_drop, lock_take
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim, member_reclaim
 from tocsin._core.times cimport deadline_of
 from tocsin._core.waits cimport await_idle, await_member, await_position, await_quiet, await_workers
-from tocsin._core.worker cimport workqueue_await_end, workqueue_start, workqueue_stop
+from tocsin._core.worker cimport workqueue_await_end, workqueue_start
 from tocsin._core.workqueue cimport WorkQueue
 
 from os import cpu_count
@@ -37,32 +39,13 @@ cdef class PipelineCore(NotifyCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
-    cdef bint is_ended
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
     cdef object on_error
-
-    def __del__(self):
-        # Not left to __dealloc__: the garbage collector finalises all of a cycle before it clears any of
-        # it, so here the bridges are still whole.
-        self.end()
-
-    cdef void end(self) noexcept:
-        cdef StageBridge bridge
-        if self.core == NULL or self.is_ended:
-            return
-        self.is_ended = True
-        self.shut()
-        for bridge in self.bridges:
-            if bridge is not None:
-                bridge_detach(bridge)
-        self.stop()
-        for bridge in self.bridges:
-            if bridge is not None:
-                bridge_keep_running(bridge, self.lingering)
+    cdef Finaliser finaliser
 
     def __dealloc__(self):
+        finaliser_run(self.finaliser)
         if self.core != NULL:
-            self.end()           # a subclass may have a __del__ that doesn't call ours
             core_release(self.core)
 
     def _start(
@@ -76,6 +59,7 @@ cdef class PipelineCore(NotifyCore):
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
+        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering))
         bridge_install(&self.core.python)
         self.threaded = native > 0
         self.core.native.may_spin = cpu_count() > 1
@@ -84,7 +68,7 @@ cdef class PipelineCore(NotifyCore):
             if error == 0:
                 error = workqueue_start(&self.core.python, python, most)
         if error != 0:
-            self.stop()
+            core_stop(self.core, self.bridges)
             raise OSError(error, "a worker could not be started")
 
     # -- queues -------------------------------------------------------------------------------------
@@ -199,11 +183,14 @@ cdef class PipelineCore(NotifyCore):
         for member in (<SubscriptionCore?> subscription).copy_members():
             if not await_member(member, deadline):
                 return False
+            member_reclaim(member)
         return True
 
     def _freeze(self) -> None:
+        """Begin no call any more until _thaw(). Under the face's lock."""
         workqueue_freeze(&self.core.native)
         workqueue_freeze(&self.core.python)
+        bridges_pass(self.bridges)
 
     def _thaw(self) -> None:
         workqueue_thaw(&self.core.python)
@@ -213,13 +200,7 @@ cdef class PipelineCore(NotifyCore):
 
     def _shut(self) -> None:
         """Accept no event any more."""
-        self.shut()
-
-    cdef void shut(self) noexcept:
-        cdef StageBridge bridge
-        for bridge in self.bridges:
-            if bridge is not None:
-                equeue_shut(bridge.q)
+        core_shut(self.core)
 
     def _await_writers(self, timeout: object) -> bool:
         """Wait until no shared writer is inside; False: not in time."""
@@ -231,16 +212,11 @@ cdef class PipelineCore(NotifyCore):
         return True
 
     def _stop(self) -> None:
-        """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
-        self.stop()
+        """Begin no call any more, and have the workers end; what is queued is counted as abandoned.
 
-    cdef void stop(self) noexcept:
-        cdef StageBridge bridge
-        workqueue_stop(&self.core.native)
-        workqueue_stop(&self.core.python)
-        for bridge in self.bridges:
-            if bridge is not None:
-                equeue_abandon(bridge.q)
+        Under the face's lock.
+        """
+        core_stop(self.core, self.bridges)
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""

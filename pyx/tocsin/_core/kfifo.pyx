@@ -2,29 +2,27 @@
 # cython: annotation_typing=False
 """Python views of the fifos in kfifo.pxd: bytes, elements of one type, records.
 
-Who calls: one thread that writes (in_, put) and one that reads (out, peek, peek_len, skip, get,
-reset_out); together they need no lock, on free-threaded builds as well: an object owns its memory
-and is otherwise constant, so what kfifo.pxd says of two threads holds here. `reset` needs both
-sides stopped; anybody may ask the properties. Arguments are converted before the fifo is touched
-and a result's memory is there before its bytes are taken: an exception leaves the fifo as it was.
-
-Semantics are the kernel's. What it leaves undefined or lets corrupt the stream (skipping what is
-not there, a record too long for its length bytes, the length of no record) raises.
+Who calls: one thread that writes (in_, put) and one that reads (out, peek, peek_len, skip, get, reset_out).
+`reset` needs both sides stopped; anybody may ask the properties. What touches a fifo is in its critical section,
+so more threads than that may be served in a strange order, but memory stays whole. Arguments are converted before
+the fifo is touched: an exception leaves it as it was. Semantics are the kernel's; what it leaves undefined or lets
+corrupt the stream (skipping what is not there, a record too long for its length bytes) raises.
 """
 
 from struct import Struct, error as StructError
 
+cimport cython
 from cpython cimport (
-    PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize,
-    PyFloat_AsDouble, PyNumber_Index, PyObject_CheckBuffer, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyFloat_AsDouble,
+    PyNumber_Index, PyObject_CheckBuffer, PyObject_GetBuffer,
 )
 from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.kfifo cimport (
     Fifo, fifo_avail, fifo_in, fifo_init, fifo_out, fifo_peek, fifo_ready_for, fifo_reset,
-    fifo_reset_out, fifo_size, fifo_skip, fifo_used, record_avail, record_in, record_limit,
-    record_out, record_peek, record_peek_len, record_skip,
+    fifo_reset_out, fifo_size, fifo_skip, fifo_used, record_avail, record_in, record_limit, record_out,
+    record_peek, record_peek_len, record_skip,
 )
 from tocsin._core.memory cimport memory_alloc, memory_free
 
@@ -33,7 +31,7 @@ cdef enum:
 
 
 cdef uint64_t int_from(object v, str name, object low, object high) except? 0xFFFFFFFF:
-    """Any thread. An int within its limits."""
+    """An int within its limits. Any thread."""
     v = PyNumber_Index(v)
     if not low <= v <= high:
         raise ValueError(f"{name} must be {low} to {high}, not {v}")
@@ -41,63 +39,67 @@ cdef uint64_t int_from(object v, str name, object low, object high) except? 0xFF
 
 
 cdef int fifo_allocate(Fifo* fifo, object size, uint64_t esize, object start) except -1:
-    """Any thread, before the others know of it. Check, round up and allocate."""
+    """Check, round up and allocate. Any thread, before the others know of it."""
     cdef uint64_t wanted = int_from(size, "size", 2, MAX_SIZE // esize)
-    cdef uint64_t begin = int_from(start, "start", 0, UINT64_MAX)
-    cdef uint64_t rounded = 2
+    cdef uint64_t begin = int_from(start, "start", 0, UINT64_MAX), rounded = 2
     while rounded < wanted:
         rounded *= 2
     cdef void* memory = memory_alloc(rounded * esize)
     if memory == NULL:
         raise MemoryError(f"no memory for a fifo of {rounded * esize} bytes")
     fifo_init(fifo, memory, rounded, esize, begin)
-    return 0
 
 
-cdef uint64_t fifo_in_buffer(Fifo* fifo, object data) except? 0xFFFFFFFF:
+cdef uint64_t fifo_in_buffer(FifoBase self, object data) except? 0xFFFFFFFF:
     """Writer only. fifo_in() of a contiguous buffer."""
     cdef Py_buffer view
+    cdef uint64_t stored
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    cdef uint64_t stored = fifo_in(fifo, view.buf, view.len // fifo.esize)
+    with cython.critical_section(self):
+        stored = fifo_in(&self.fifo, view.buf, view.len // self.fifo.esize)
     PyBuffer_Release(&view)
     return stored
 
 
-cdef bytes fifo_bytes(Fifo* fifo, object n, bint take):
+cdef bytes fifo_bytes(FifoBase self, object n, bint take):
     """Reader only. fifo_out() or fifo_peek() of at most `n` elements."""
+    cdef Fifo* fifo = &self.fifo
     cdef uint64_t wanted = int_from(n, "n", 0, UINT64_MAX)
-    wanted = min(wanted, fifo_ready_for(fifo, a64_load_relaxed(&fifo.out), wanted))
-    cdef bytes result = PyBytes_FromStringAndSize(NULL, wanted * fifo.esize)
-    (fifo_out if take else fifo_peek)(fifo, PyBytes_AS_STRING(result), wanted)
+    with cython.critical_section(self):
+        wanted = min(wanted, fifo_ready_for(fifo, a64_load_relaxed(&fifo.out), wanted))
+        result = PyBytes_FromStringAndSize(NULL, wanted * fifo.esize)
+        (fifo_out if take else fifo_peek)(fifo, PyBytes_AS_STRING(result), wanted)
     return result
 
 
-cdef int64_t record_in_buffer(Fifo* fifo, object data, uint32_t recsize) except -2:
+cdef int64_t record_in_buffer(FifoBase self, object data, uint32_t recsize) except -2:
     """Writer only. record_in() of a contiguous buffer: its length, or -1 if there is no room."""
     cdef Py_buffer view
+    cdef bint stored
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     cdef int64_t n = view.len
-    cdef bint stored = record_in(fifo, view.buf, n, recsize)
+    with cython.critical_section(self):
+        stored = record_in(&self.fifo, view.buf, n, recsize)
     PyBuffer_Release(&view)
     if n > <int64_t> record_limit(recsize):
         raise ValueError(f"recsize {recsize} limits a record to {record_limit(recsize)}, not {n}")
     return n if stored else -1
 
 
-cdef bytes record_bytes(Fifo* fifo, object n, uint32_t recsize, bint take):
+cdef bytes record_bytes(FifoBase self, object n, uint32_t recsize, bint take):
     """Reader only. record_out() or record_peek() of at most `n` bytes; None if there is none."""
     cdef uint64_t wanted = int_from(n, "n", 0, UINT64_MAX), length
-    if not record_peek_len(fifo, &length, recsize):
-        return None
-    wanted = min(wanted, length)
-    cdef bytes result = PyBytes_FromStringAndSize(NULL, wanted)
-    (record_out if take else record_peek)(fifo, PyBytes_AS_STRING(result), wanted, recsize)
+    with cython.critical_section(self):
+        if not record_peek_len(&self.fifo, &length, recsize):
+            return None
+        wanted = min(wanted, length)
+        result = PyBytes_FromStringAndSize(NULL, wanted)
+        (record_out if take else record_peek)(&self.fifo, PyBytes_AS_STRING(result), wanted, recsize)
     return result
 
 
 cdef class FifoBase:
     """Own a fifo's memory, 2 bytes to 1 GiB: what the kinds have in common; has none by itself."""
-
     cdef Fifo fifo
 
     def __dealloc__(self):
@@ -108,7 +110,6 @@ cdef class FifoBase:
         return fifo_used(&self.fifo)
 
     def __repr__(self) -> str:
-        """Show kind, fill and counters."""
         in_, out = self.counters
         return f"<{type(self).__name__} {len(self)} of {self.size} used, in={in_} out={out}>"
 
@@ -138,14 +139,17 @@ cdef class FifoBase:
         cdef uint32_t out = a64_load_relaxed(&self.fifo.out)
         return <uint32_t> a64_load_relaxed(&self.fifo.in_), out
 
+    @cython.critical_section
     def reset(self) -> None:
         """Empty it and set both counters to 0. Only while writer and reader are stopped."""
         fifo_reset(&self.fifo, 0)
 
+    @cython.critical_section
     def reset_out(self) -> None:
         """Drop everything that is there now. Reader only; the writer may run."""
         fifo_reset_out(&self.fifo)
 
+    @cython.critical_section
     def skip(self, n: int = 1) -> None:
         """Drop `n` elements. Reader only. Empty: IndexError; fewer there: ValueError, none goes."""
         if not fifo_skip(&self.fifo, int_from(n, "n", 0, UINT64_MAX)):
@@ -166,25 +170,23 @@ cdef class Kfifo(FifoBase):
 
     def in_(self, data: Buffer) -> int:
         """Put in the first bytes of `data`, as many as fit: how many. Writer only."""
-        return fifo_in_buffer(&self.fifo, data)
+        return fifo_in_buffer(self, data)
 
     def out(self, n: int) -> bytes:
         """Take at most `n` bytes. Reader only."""
-        return fifo_bytes(&self.fifo, n, True)
+        return fifo_bytes(self, n, True)
 
     def peek(self, n: int) -> bytes:
         """Copy at most `n` bytes and keep them. Reader only."""
-        return fifo_bytes(&self.fifo, n, False)
+        return fifo_bytes(self, n, False)
 
     def put(self, v: int) -> bool:
         """Put in one byte, 0 to 255; False if full. Writer only."""
-        cdef uint8_t byte = int_from(v, "a byte", 0, 255)
-        return fifo_in(&self.fifo, &byte, 1) == 1
+        return fifo_in_buffer(self, bytes((int_from(v, "a byte", 0, 255),))) == 1
 
     def get(self) -> int:
         """Take one byte. Reader only. Empty: IndexError."""
-        cdef uint8_t byte
-        if fifo_out(&self.fifo, &byte, 1):
+        for byte in fifo_bytes(self, 1, True):
             return byte
         raise IndexError("get from an empty fifo")
 
@@ -210,18 +212,17 @@ cdef class TypedFifo(FifoBase):
     cdef bytes pack(self, object v):
         """Any thread. The bytes of one element."""
         try:
-            number = PyFloat_AsDouble(v) if self.format[0] == "f" else PyNumber_Index(v)
-            return self.codec.pack(number)
+            return self.codec.pack(PyFloat_AsDouble(v) if self.format[0] == "f" else PyNumber_Index(v))
         except (StructError, OverflowError):
             raise ValueError(f"{v} exceeds the {self.codec.size} bytes of {self.format}") from None
 
     cdef list values(self, object n, bint take):
         """Reader only. fifo_out() or fifo_peek() of at most `n` values."""
-        return [v for v, in self.codec.iter_unpack(fifo_bytes(&self.fifo, n, take))]
+        return [v for v, in self.codec.iter_unpack(fifo_bytes(self, n, take))]
 
     def in_(self, data: Iterable[float]) -> int:
         """Put in the first of the values, as many as fit: how many. Writer only."""
-        return fifo_in_buffer(&self.fifo, b"".join([self.pack(v) for v in data]))
+        return fifo_in_buffer(self, b"".join([self.pack(v) for v in data]))
 
     def out(self, n: int) -> list[Any]:
         """Take at most `n` values. Reader only."""
@@ -233,7 +234,7 @@ cdef class TypedFifo(FifoBase):
 
     def put(self, v: float) -> bool:
         """Put in one value; False if full. Writer only."""
-        return fifo_in_buffer(&self.fifo, self.pack(v)) == 1
+        return fifo_in_buffer(self, self.pack(v)) == 1
 
     def get(self) -> Any:
         """Take one value. Reader only. Empty: IndexError."""
@@ -261,36 +262,36 @@ cdef class RecordFifo(FifoBase):
 
         An empty record is legal and gives 0 as well: put() tells. Above 255 or 65535: ValueError.
         """
-        return max(0, record_in_buffer(&self.fifo, data, self.recsize))
+        return max(0, record_in_buffer(self, data, self.recsize))
 
     def out(self, n: int) -> bytes:
         """Take the next record and give at most `n` bytes of it, the rest is lost. Reader only."""
-        return record_bytes(&self.fifo, n, self.recsize, True) or b""
+        return record_bytes(self, n, self.recsize, True) or b""
 
     def peek(self, n: int) -> bytes:
         """Copy at most `n` bytes of the next record and keep it. Reader only."""
-        return record_bytes(&self.fifo, n, self.recsize, False) or b""
+        return record_bytes(self, n, self.recsize, False) or b""
 
     def put(self, v: Buffer | int) -> bool:
         """Put in one record, the bytes of `v` or one byte; False if no room. Writer only."""
-        if PyObject_CheckBuffer(v):
-            return record_in_buffer(&self.fifo, v, self.recsize) >= 0
-        cdef uint8_t byte = int_from(v, "a byte", 0, 255)
-        return record_in(&self.fifo, &byte, 1, self.recsize)
+        data = v if PyObject_CheckBuffer(v) else bytes((int_from(v, "a byte", 0, 255),))
+        return record_in_buffer(self, data, self.recsize) >= 0
 
     def get(self) -> bytes:
         """Take the next record whole. Reader only. None there: IndexError."""
-        record = record_bytes(&self.fifo, MAX_SIZE, self.recsize, True)
+        record = record_bytes(self, MAX_SIZE, self.recsize, True)
         if record is not None:
             return record
         raise IndexError("get from an empty fifo")
 
+    @cython.critical_section
     def skip(self, n: int = 1) -> None:
         """Drop one record: one whatever `n` is, as the kernel. Reader only. Empty: IndexError."""
         int_from(n, "n", 0, UINT64_MAX)
         if not record_skip(&self.fifo, self.recsize):
             raise IndexError(f"skip of {n} from a fifo that holds 0")
 
+    @cython.critical_section
     def peek_len(self) -> int:
         """Length of the next record. Reader only. None there: IndexError."""
         cdef uint64_t length

@@ -65,9 +65,12 @@ cdef inline bint queue_at_once(WorkQueue* wq, Work* work, uint64_t delay) noexce
 
 cdef dict busy_works(dict works)
 cdef object block_object(PyWork* block)
-cdef void block_orphan(PyWork* block) noexcept
+cdef void block_orphan(void* block, object kept) noexcept
 cdef void block_release(PyWork* block) noexcept
 cdef bint pool_await_flush(Pool* pool, Work* work, uint32_t target, int64_t deadline) except -1
 cdef bint pool_await_clear(Pool* pool, Work* work, uint64_t bits, int64_t deadline) except -1
-cdef int pool_flush_works(Pool* pool, list works, int64_t deadline) except -1
+cdef void cancel_delayed_works(Pool* pool, dict works) noexcept
+cdef list owed_works(dict works)
+cdef int pool_flush_works(Pool* pool, list owed, int64_t deadline) except -1
+cdef void pool_stop(void* pool, object kept) noexcept
 cdef bint pool_end(Pool* pool, int64_t deadline) except -1

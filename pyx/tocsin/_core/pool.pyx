@@ -44,8 +44,9 @@ cdef object block_object(PyWork* block):
     return work
 
 
-cdef void block_orphan(PyWork* block) noexcept:
+cdef void block_orphan(void* raw, object kept) noexcept:
     """Have workers find no object any more. The object's finaliser, with the GIL."""
+    cdef PyWork* block = <PyWork*> raw
     if block.pool == NULL:
         block.object = NULL
     else:
@@ -96,21 +97,39 @@ cdef bint pool_await_clear(Pool* pool, Work* work, uint64_t bits, int64_t deadli
     return done
 
 
-cdef int pool_flush_works(Pool* pool, list works, int64_t deadline) except -1:
-    """Wait until what is owed to the works now is done, delayed runs excepted. How many there were.
+cdef void cancel_delayed_works(Pool* pool, dict works) noexcept:
+    """Cancel the delayed runs among the works of a queue. In its critical section."""
+    cdef Work* work
+    for address in works:
+        work = &(<PyWork*> <uintptr_t> address).work
+        if a64_load_seq_cst(&work.state) & WORK_TIMED:
+            cancel_work(&pool.wq, work)
 
-    works: pairs of the address of a block and its object, of which this is a copy.
-    """
+
+cdef list owed_works(dict works):
+    """What is owed to the works of a queue now, for pool_flush_works(). In its critical section."""
     cdef list owed = []
     cdef uint64_t state
-    for address, work in works:
+    for address, work in works.items():
         state = a64_load_seq_cst(&(<PyWork*> <uintptr_t> address).work.state)
-        if state & (WORK_PENDING | WORK_RUNNING) and not state & WORK_TIMED:
+        if state & WORK_TIMED:
+            state &= ~<uint64_t> WORK_PENDING        # not now; a run that has armed it again may go on
+        if state & (WORK_PENDING | WORK_RUNNING):
             owed.append((address, work, work_flush_target(state)))
+    return owed
+
+
+cdef int pool_flush_works(Pool* pool, list owed, int64_t deadline) except -1:
+    """Wait until what was owed is done, delayed runs excepted. How much it was."""
     for address, work, target in owed:
         if not pool_await_flush(pool, &(<PyWork*> <uintptr_t> address).work, target, deadline):
             raise TimeoutError(f"{work!r} did not finish in time")
     return len(owed)
+
+
+cdef void pool_stop(void* pool, object kept) noexcept:
+    """Begin no run any more. The queue's finaliser, with the GIL."""
+    workqueue_stop(&(<Pool*> pool).wq)
 
 
 cdef bint pool_end(Pool* pool, int64_t deadline) except -1:

@@ -14,8 +14,8 @@ cdef class StageBridge:
     cdef Core* core
     cdef list types
     cdef object on_error
-    cdef set members          # those in the chains: a chain borrows what it calls
-    cdef list leaving         # those that a walk may still be at; under the face's lock, as `members`
+    cdef set members          # those in the chains: a chain borrows what it calls; under the face's lock
+    cdef list leaving         # those that a walk may still be at; in the critical section of the bridge
     cdef list filled
     cdef int slots            # batches of this look so far
     cdef uint64_t marked      # the position of the event that was marked last
@@ -27,7 +27,7 @@ cdef class StageBridge:
 
 cdef class Member:
     cdef SubscriptionCore subscription
-    cdef StageBridge bridge   # None once no walk can be at it any more; the stage, and the face's lock
+    cdef StageBridge bridge   # None once no walk can be at it any more; in its critical section, and the stage
     cdef EventsQueue* q
     cdef Core* core
     cdef Subscriber* subscriber
@@ -61,4 +61,7 @@ cdef class SubscriptionCore:
 
 cdef bint member_is_running(Member member) noexcept
 cdef void member_leave(Member member, bint is_python) noexcept
+cdef void bridge_pass(StageBridge bridge) noexcept
 cdef void bridge_reclaim(StageBridge bridge) noexcept
+cdef void member_reclaim(Member member) noexcept
+cdef void bridge_reclaim_all(StageBridge bridge) noexcept

@@ -15,7 +15,8 @@ shares with those who cancel and ask lies in the critical section of its object.
 is one, and the lock of the object on free-threaded builds; nothing in one of these runs Python or waits, so
 none is ever left in the middle. Whoever begins a call takes the callable and says that it is running in one
 section, and whoever cancels takes the callable away in another: either the call is seen running, or it never
-begins.
+begins. The same goes for a halt, which is looked at in the section: whoever freezes or stops passes through the
+sections of all members afterwards, and no call begins after that.
 """
 
 cimport cython
@@ -38,17 +39,53 @@ cdef class StageBridge:
             equeue_let_go(self.q)
 
 
-cdef void bridge_reclaim(StageBridge bridge) noexcept:
-    """Let go of the members that no walk can be at any more. Under the face's lock."""
+cdef void bridge_pass(StageBridge bridge) noexcept:
+    """See every call either running or never begun, after a halt. Under the face's lock."""
     cdef Member member
+    for member in bridge.members:
+        with cython.critical_section(member):
+            pass             # whoever begins a call after this sees the halt
+
+
+cdef void bridge_reclaim(StageBridge bridge) noexcept:
+    """Let go of the members that no walk can be at any more. Any thread, with the GIL."""
+    cdef Member member
+    cdef list gone = []
     cdef list staying = []
-    if bridge.leaving:
-        for member in bridge.leaving:
-            if stage_has_passed(&bridge.q.python, member.left_at):
-                member.bridge = None
-            else:
-                staying.append(member)
-        bridge.leaving = staying
+    with cython.critical_section(bridge):
+        if bridge.leaving:
+            for member in bridge.leaving:
+                (gone if stage_has_passed(&bridge.q.python, member.left_at) else staying).append(member)
+            bridge.leaving = staying
+    members_cut(gone)
+
+
+cdef void bridge_reclaim_all(StageBridge bridge) noexcept:
+    """Let go of all members that have left. The stage, done with walking."""
+    cdef list gone = []
+    with cython.critical_section(bridge):
+        if bridge.leaving:
+            gone = bridge.leaving
+            bridge.leaving = []
+    members_cut(gone)
+
+
+cdef void member_reclaim(Member member) noexcept:
+    """Reclaim where a member was, if it isn't cut off yet. Any thread, with the GIL."""
+    cdef StageBridge bridge
+    with cython.critical_section(member):
+        bridge = member.bridge
+    if bridge is not None:
+        bridge_reclaim(bridge)
+
+
+cdef void members_cut(list members) noexcept:
+    """Cut members that no walk can be at off from their bridge."""
+    cdef Member member
+    cdef StageBridge bridge
+    for member in members:
+        with cython.critical_section(member):
+            bridge, member.bridge = member.bridge, None
 
 
 cdef class Member:
@@ -73,18 +110,20 @@ cdef bint member_is_running(Member member) noexcept:
 
 cdef void member_leave(Member member, bint is_python) noexcept:
     """Begin no call any more, and leave the chains; harmless to repeat. Under the face's lock."""
-    cdef StageBridge bridge = member.bridge
+    cdef StageBridge bridge
+    with cython.critical_section(member):
+        bridge = member.bridge
+        member.callback = None       # the subscription has it still: nothing is freed in here
     if bridge is None:
         return
-    with cython.critical_section(member):
-        member.callback = None       # the subscription has it still: nothing is freed in here
     for id in member.ids:
         equeue_cancel(member.q, id, member.subscriber, is_python)
     member.ids = []
     if member in bridge.members:
-        bridge.members.discard(member)
         member.left_at = stage_look_at_turn(&member.q.python)
-        bridge.leaving.append(member)
+        with cython.critical_section(bridge):
+            bridge.leaving.append(member)
+        bridge.members.discard(member)
     bridge_reclaim(bridge)
 
 
@@ -131,6 +170,19 @@ cdef class SubscriptionCore:
                     self.members = [other for other in self.members if other is not member]
                     self.calls_before += a64_load_relaxed(&member.calls)
                     self.slowest_before = max(self.slowest_before, a64_load_relaxed(&member.slowest))
+
+    def _silence(self) -> bool:
+        """Begin no call any more, where there is no pipeline whose chains could be left.
+
+        True if none is running.
+        """
+        cdef Member member
+        cdef bint is_idle = True
+        for member in self.copy_members():
+            with cython.critical_section(member):
+                member.callback = None       # the subscription has it still
+                is_idle = is_idle and not member.is_running
+        return is_idle
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+from tocsin._core.finaliser cimport Finaliser
 from tocsin._core.pool cimport Pool, PyWork
 from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport WorkQueue
@@ -14,6 +15,7 @@ cdef class WorkCore:
     cdef PyWork* block
     cdef readonly object function
     cdef WorkQueueCore queue      # in the critical section, and so is what the queue does with the block
+    cdef Finaliser finaliser
 
     cdef WorkQueueCore owner(self)
     cdef uint64_t state(self) noexcept
@@ -28,9 +30,12 @@ cdef class WorkQueueCore:
     cdef bint is_closed
     cdef int draining         # how many threads drain
 
+    cdef Finaliser finaliser
+
     cdef bint put(self, WorkCore work, put_function function, uint64_t delay) except -1
-    cdef int admit(self, WorkCore work) except -1
-    cdef list known(self)
+    cdef str refusal(self)
+    cdef void keep(self, WorkCore work)
+    cdef int part_with(self, WorkCore work) except -1
     cdef int drain_until(self, int64_t deadline, bint to_close) except -1
-    cdef int flush_works(self, int64_t deadline, str what) except -1
+    cdef int flush_works(self, int64_t deadline, str what, bint to_close) except -1
     cdef int refuse_inside(self, WorkCore work, str what) except -1

@@ -9,7 +9,8 @@ The block with an item's node is freed with the item, or, if a list still holds 
 Which queue an item is on, and which items a queue keeps, changes in the critical section of both: the GIL, or
 on free-threaded builds their locks. An item is kept and queued in one such section, and in another those that
 are idle are let go of; so none is let go of between the two. What that frees may run Python: it comes last.
-Any thread. Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
+An item that moves leaves its old queue first, so each queue finds only its own. Any thread.
+Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
 """
 
 cimport cython
@@ -18,10 +19,11 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed, a64_load_seq_cst
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw, workqueue_worker_here
+from tocsin._core.finaliser cimport finaliser_new, finaliser_run
 from tocsin._core.memory cimport memory_alloc
-from tocsin._core.pool cimport PyWork, block_object, block_orphan, block_release, busy_works, pool_await_clear
-from tocsin._core.pool cimport pool_await_flush, pool_end, pool_flush_works, pool_new, pool_release, pool_retain
-from tocsin._core.pool cimport queue_at_once
+from tocsin._core.pool cimport PyWork, block_object, block_orphan, block_release, busy_works, cancel_delayed_works
+from tocsin._core.pool cimport owed_works, pool_await_clear, pool_await_flush, pool_end, pool_flush_works
+from tocsin._core.pool cimport pool_new, pool_release, pool_retain, pool_stop, queue_at_once
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
 from tocsin._core.times cimport deadline_of, delay_of
 from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work
@@ -65,14 +67,11 @@ cdef class WorkCore:
             raise MemoryError("no memory for a work")
         work_init(&self.block.work, work_run)
         self.block.object = <void*> self
-
-    def __del__(self):
-        if self.block != NULL:
-            block_orphan(self.block)      # a worker that comes now calls nothing any more
+        self.finaliser = finaliser_new(block_orphan, self.block, None)
 
     def __dealloc__(self):
+        finaliser_run(self.finaliser)
         if self.block != NULL:
-            block_orphan(self.block)      # a subclass may have a __del__ that doesn't call ours
             block_release(self.block)
 
     cdef WorkQueueCore owner(self):
@@ -150,6 +149,7 @@ cdef class WorkQueueCore:
         self.pool = pool_new(portable)
         if self.pool == NULL:
             raise MemoryError("no memory for a workqueue")
+        self.finaliser = finaliser_new(pool_stop, self.pool, None)
         cdef WorkQueue* wq = &self.pool.wq
         wq.max_active = max_active
         bridge_install(wq)
@@ -158,62 +158,67 @@ cdef class WorkQueueCore:
             workqueue_stop(wq)
             raise OSError(error, "a worker could not be started")
 
-    def __del__(self):
-        if self.pool != NULL:
-            workqueue_stop(&self.pool.wq)
-
     def __dealloc__(self):
+        finaliser_run(self.finaliser)
         if self.pool != NULL:
-            workqueue_stop(&self.pool.wq)
             pool_release(self.pool)
 
     cdef bint put(self, WorkCore work, put_function function, uint64_t delay) except -1:
         """Have `function` queue a work, and keep it until it is idle."""
-        cdef WorkQueueCore before = None
-        cdef bint is_new, result
+        cdef WorkQueueCore other
+        cdef dict before = None       # what goes with it may run Python: after the section
+        cdef bint result
         if work is None:
             raise TypeError("a work must be a Work, not None")
-        with cython.critical_section(self, work):
-            if work.queue is not self:
-                before = work.queue
-            self.admit(work)
-            is_new = a32_load_relaxed(&work.block.is_kept) == 0
-            if is_new:
-                self.works[<uintptr_t> work.block] = work
-                a32_store_relaxed(&work.block.is_kept, 1)
-            result = function(&self.pool.wq, &work.block.work, delay)
-            if is_new and len(self.works) >= self.purge_at:
-                self.works = busy_works(self.works)
-                self.purge_at = max(64, 2 * len(self.works))
-        if before is not None:
-            with cython.critical_section(before, work):
-                if work.queue is not before:         # it may have come back
-                    before.works.pop(<uintptr_t> work.block, None)
-        return result
-
-    cdef int admit(self, WorkCore work) except -1:
-        """See that a work may be queued here, and make it this queue's own. In the section of both."""
         if self.pool == NULL:
             raise RuntimeError(NOT_STARTED)
+        while True:
+            with cython.critical_section(self, work):
+                other = work.queue
+                refusal = self.refusal()
+                if refusal is None and (other is None or other is self):
+                    self.keep(work)
+                    result = function(&self.pool.wq, &work.block.work, delay)
+                    if len(self.works) >= self.purge_at:
+                        before, self.works = self.works, busy_works(self.works)
+                        self.purge_at = max(64, 2 * len(self.works))
+                    return result
+            if refusal is not None:
+                raise (ClosedError if self.is_closed else RuntimeError)(f"{self!r} is {refusal}")
+            other.part_with(work)
+
+    cdef str refusal(self):
+        """What hinders a work from being queued now, or None. In the section."""
         if self.is_closed:
-            raise ClosedError(f"{self!r} is closed")
+            return "closed"
         if self.draining and workqueue_worker_here(&self.pool.wq) == NULL:
-            raise RuntimeError(f"{self!r} is being drained: only its own works may queue")
-        if work.queue is not self:
-            if work.queue is not None and work.state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING):
-                raise RuntimeError(f"{work!r} is busy on {work.queue!r}")
-            if work.block.pool != NULL:
-                pool_release(work.block.pool)    # our caller has the queue: not the last user
+            return "being drained: only its own works may queue"
+        return None
+
+    cdef void keep(self, WorkCore work):
+        """Make a work this queue's own, and keep it. In the section of both."""
+        if work.queue is None:
             pool_retain(self.pool)
+            if work.block.pool != NULL:
+                pool_release(work.block.pool)
             work.queue = self
             work.block.pool = self.pool
             a32_store_relaxed(&work.block.is_kept, 0)
-        return 0
+        if a32_load_relaxed(&work.block.is_kept) == 0:
+            self.works[<uintptr_t> work.block] = work
+            a32_store_relaxed(&work.block.is_kept, 1)
 
-    cdef list known(self):
-        """The works that may not be idle, each with the address of its block."""
-        with cython.critical_section(self):
-            return list(self.works.items())
+    cdef int part_with(self, WorkCore work) except -1:
+        """Let another queue have a work of ours; RuntimeError if it is not idle."""
+        cdef bint is_busy = False
+        with cython.critical_section(self, work):
+            if work.queue is self:           # nobody else was quicker
+                is_busy = work.state() & (WORK_PENDING | WORK_LINKED | WORK_RUNNING)
+                if not is_busy:
+                    self.works.pop(<uintptr_t> work.block, None)
+                    work.queue = None
+        if is_busy:
+            raise RuntimeError(f"{work!r} is busy on {self!r}")
 
     def queue(self, work: WorkCore) -> bool:
         """Have a work run once after now; False if a run that has not begun was owed already. Any thread."""
@@ -222,9 +227,7 @@ cdef class WorkQueueCore:
     def queue_delayed(self, work: WorkCore, seconds: object) -> bool:
         """Have a work run `seconds` from now; False if a run was owed already: that one stays."""
         cdef uint64_t delay = delay_of(seconds)
-        if delay == 0:
-            return self.queue(work)
-        return self.put(work, queue_delayed_work, delay)
+        return self.put(work, queue_delayed_work if delay else queue_at_once, delay)
 
     def modify_delayed(self, work: WorkCore, seconds: object) -> bool:
         """Have a work run `seconds` from now instead of when it would. True if a run was owed."""
@@ -250,7 +253,7 @@ cdef class WorkQueueCore:
 
         Delayed works are not waited for. TimeoutError; RuntimeError inside a function of this queue.
         """
-        self.flush_works(deadline_of(timeout), "flush")
+        self.flush_works(deadline_of(timeout), "flush", False)
 
     def drain(self, timeout: object = None) -> None:
         """Wait until nothing is owed; meanwhile only the queue's own functions may queue. As flush()."""
@@ -260,33 +263,31 @@ cdef class WorkQueueCore:
         with cython.critical_section(self):
             self.draining += 1
         try:
-            while self.flush_works(deadline, "drain"):
-                pass
-            if to_close:
-                with cython.critical_section(self):
-                    self.is_closed = True        # before others may queue again
+            while self.flush_works(deadline, "drain", to_close) > 0:
+                continue
         finally:
             with cython.critical_section(self):
                 self.draining -= 1
-        return 0
 
     def close(self, timeout: object = None) -> None:
         """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled. As flush()."""
         if self.is_closed or self.pool == NULL:      # an old look at it only repeats what does no harm
             return
-        for _, work in self.known():
-            if (<WorkCore> work).state() & WORK_TIMED:
-                work.cancel()
         self.thaw()
         self.drain_until(deadline_of(timeout), True)
         pool_end(self.pool, deadline_of(timeout))
 
-    cdef int flush_works(self, int64_t deadline, str what) except -1:
-        """Flush all works that are owed a run. How many there were."""
+    cdef int flush_works(self, int64_t deadline, str what, bint to_close) except -1:
+        """Flush all works that are owed a run: how many. to_close: closes, if there is none."""
         self.refuse_inside(None, what)
         if deadline < 0 and self.frozen:
             raise RuntimeError(f"{what} of the frozen {self!r} would wait for ever: thaw() first, or a timeout")
-        return pool_flush_works(self.pool, self.known(), deadline)
+        with cython.critical_section(self):          # one look: a work that ends may queue another before
+            if to_close:
+                cancel_delayed_works(self.pool, self.works)
+            owed = owed_works(self.works)
+            self.is_closed = self.is_closed or (to_close and not owed)
+        return pool_flush_works(self.pool, owed, deadline)
 
     cdef int refuse_inside(self, WorkCore work, str what) except -1:
         """Raise if the caller would wait for itself, or has nothing to wait on."""
@@ -297,4 +298,3 @@ cdef class WorkQueueCore:
             work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1
         ):
             raise RuntimeError(f"{what} inside a function of {self!r} would wait for itself")
-        return 0

@@ -6,7 +6,6 @@ from tocsin._core.ties import SubscriptionCore
 class PipelineCore(NotifyCore):
     @property
     def lingering(self) -> list[Any]: ...
-    def __del__(self) -> None: ...
     def _start(
         self,
         native: int,
