@@ -82,10 +82,10 @@ cdef void member_reclaim(Member member) noexcept:
 cdef void members_cut(list members) noexcept:
     """Cut members that no walk can be at off from their bridge."""
     cdef Member member
-    cdef StageBridge bridge
+    cdef StageBridge _bridge = None
     for member in members:
         with cython.critical_section(member):
-            bridge, member.bridge = member.bridge, None
+            _bridge, member.bridge = member.bridge, None     # freed out of here, if it is
 
 
 cdef class Member:
