@@ -16,11 +16,10 @@ from tocsin._core.control cimport (
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.memory cimport memory_alloc, memory_free
-from tocsin._core.thread cimport EVERYONE, bell_ring, lock_drop, lock_take
+from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
 from tocsin._core.work cimport (
     WORK_RUNNING,
-    WORK_TIMED,
     Work,
     work_disable,
     work_enable,

@@ -16,7 +16,7 @@ from cpython cimport (
     PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyFloat_AsDouble,
     PyNumber_Index, PyObject_CheckBuffer, PyObject_GetBuffer,
 )
-from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.kfifo cimport (
