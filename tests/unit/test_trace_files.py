@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from helpers import Crew
-from reading import GOOD, MESSAGE, PREFIX, TEXT, interrupt_when_ready, is_open, messages_of
+from reading import GOOD, MESSAGE, PREFIX, interrupt_when_ready, is_open, messages_of
 from tocsin import sources
 from tocsin.sources import Message, trace
 
