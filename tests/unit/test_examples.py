@@ -68,7 +68,7 @@ def test_capture_of_a_trip_point(tmp_path: Path) -> None:
     file = tmp_path / "trip.trace"
     file.write_bytes(trace("pt=15 t=NOTI msg_id=00 seq=0000 s=0 pyld=010000000200000003000100"))
     result = replay(tmp_path, file)
-    assert result.stdout.startswith("7.000001  sensor.trip_point  source 2  agent_id=1 desc=65539\n")
+    assert result.stdout.startswith("7.000001  sensor.trip_point  source 2  agent_id=1 trip_point_desc=65539 ")
 
 
 @pytest.mark.parametrize("name", ["nowhere.trace", "."])
