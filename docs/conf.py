@@ -8,7 +8,7 @@ copyright = author
 version = release = version_of("tocsin")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["build"]
+nitpicky = True  # a reference that leads nowhere is a warning, and so an error
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

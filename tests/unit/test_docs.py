@@ -69,7 +69,9 @@ def run(page: Path, folder: Path) -> list[str]:
     return printed
 
 
-def compile_all(page: Path, folder: Path) -> None:
+def furnish(page: Path, folder: Path) -> None:
+    """Put into the folder what a page takes for granted: the examples, and its own C blocks, compiled."""
+    (folder / "examples").symlink_to(DOCS.parent / "examples")
     for language, code in BLOCK.findall(page.read_text()):
         if language == "c":
             name = re.match(r"/\* (\w+\.c) \*/\n", code)
@@ -86,7 +88,7 @@ def matches(expected: str, printed: str) -> bool:
 @pytest.mark.parametrize("name", [name for name, path in PAGES.items() if "```python" in path.read_text()])
 def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
     page = PAGES[name]
-    compile_all(page, tmp_path)
+    furnish(page, tmp_path)
     for block, printed in zip(blocks(page.read_text()), run(page, tmp_path), strict=True):
         if not matches(block.printed, printed):
             assert printed == block.printed, f"{page.name}, line {block.line}"
@@ -104,7 +106,7 @@ def test_no_block_of_a_page_escapes_the_tests(name: str) -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     """Every name, and every public method of a class that the reference lists one by one."""
     text = (DOCS / "api.md").read_text()
-    documented = dict(re.findall(r"^\.\. auto\w+:: tocsin\.(\w+)((?:.*\n(?:(?:   .*)?\n)*))", text, re.MULTILINE))
+    documented = dict(re.findall(r"^\.\. (?:auto|py:)\w+:: tocsin\.(\w+)((?:.*\n(?:(?:   .*)?\n)*))", text, re.MULTILINE))
     assert set(tocsin.__all__) <= set(documented)
     for name, body in documented.items():
         listed = set(re.findall(r"^   \.\. auto\w+:: (\w+)", body, re.MULTILINE))
