@@ -55,6 +55,8 @@ cdef bint column_add(Column column, const void* source, Py_ssize_t length) noexc
     """Append bytes; False: no memory. No buffer of the column is exported."""
     cdef Py_ssize_t room
     cdef char* data
+    if length == 0:          # there may be no column yet, nor anything to copy
+        return True
     if length > column.room - column.used:
         room = 2 * column.room + length + 1024
         data = <char*> memory_grow(column.data, room)

@@ -177,7 +177,8 @@ cdef inline void equeue_write(
     if a64_load_relaxed(&q.unreported) != 0:
         header.lost = equeue_take_unreported(q)
     bytes_put(q.ring.fifo.data, offset, &header, HEADER_BYTES)
-    bytes_put(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)
+    if size != 0:            # a payload of no bytes may have no address, which memcpy() may not be given
+        bytes_put(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)
 
 
 cdef inline uint32_t equeue_take_unreported(EventsQueue* q) noexcept nogil:

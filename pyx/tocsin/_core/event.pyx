@@ -106,7 +106,8 @@ cdef Event event_from_record(object type, const tocsin_event* record):
     event.lost = record.lost
     event.size = record.size
     if record.size <= EVENT_INLINE:
-        memcpy(event.inline_, record.payload, record.size)
+        if record.size != 0:         # a batch without bytes has no column to point to
+            memcpy(event.inline_, record.payload, record.size)
     else:
         event.whole = PyBytes_FromStringAndSize(<const char*> record.payload, record.size)
     return event
