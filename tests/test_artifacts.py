@@ -107,6 +107,8 @@ def test_sdist_holds_all_sources(unpacked: Path) -> None:
     assert below(unpacked / "src", ".py", ".pyi") == below(ROOT / "src", ".py", ".pyi")
     for folder in ("tests", "examples", "benchmarks"):
         assert below(unpacked / folder, ".py") == below(ROOT / folder, ".py")
+    assert below(unpacked / "docs", ".md", ".py") == below(ROOT / "docs", ".md", ".py")
+    assert below(unpacked / ".github", ".yml") == below(ROOT / ".github", ".yml")
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".ci/run"):
         assert (unpacked / name).is_file()
 

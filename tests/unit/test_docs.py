@@ -1,8 +1,8 @@
 """The pages do what they say: each runs from top to bottom, and prints what stands behind its blocks.
 
-A page is one program: its Python blocks share their names, in order. A block prints exactly the plain block that
-follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named by its
-first line, without a warning.
+A page is one program: its Python blocks share their names, in order. A block prints exactly the plain block
+that follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named by
+its first line, without a warning.
 """
 
 import inspect
@@ -106,7 +106,9 @@ def test_no_block_of_a_page_escapes_the_tests(name: str) -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     """Every name, and every public method of a class that the reference lists one by one."""
     text = (DOCS / "api.md").read_text()
-    documented = dict(re.findall(r"^\.\. (?:auto|py:)\w+:: tocsin\.(\w+)((?:.*\n(?:(?:   .*)?\n)*))", text, re.MULTILINE))
+    documented = dict(
+        re.findall(r"^\.\. (?:auto|py:)\w+:: tocsin\.(\w+)((?:.*\n(?:(?:   .*)?\n)*))", text, re.MULTILINE)
+    )
     assert set(tocsin.__all__) <= set(documented)
     for name, body in documented.items():
         listed = set(re.findall(r"^   \.\. auto\w+:: (\w+)", body, re.MULTILINE))
