@@ -1,8 +1,8 @@
 """The pages do what they say: each runs from top to bottom, and prints what stands behind its blocks.
 
 A page is one program: its Python blocks share their names, in order. A block prints exactly the plain block
-that follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named by
-its first line, without a warning.
+that follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named
+by its first line, without a warning.
 """
 
 import inspect
