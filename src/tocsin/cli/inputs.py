@@ -28,7 +28,7 @@ def troubled(name: str) -> Iterator[None]:
 def opened(name: str) -> Iterator[BinaryIO]:
     """Open a file for reading, - for stdin; Trouble if that fails."""
     with troubled(name):
-        file = open(0, "rb", closefd=False) if name == "-" else open(name, "rb")
+        file = open(0 if name == "-" else name, "rb", closefd=name != "-")  # noqa: SIM115 (closed below)
     with file:
         yield file
 

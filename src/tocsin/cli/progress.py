@@ -45,7 +45,7 @@ class Progress:
             from rich.console import Console
             from rich.progress import Progress as Bar
 
-            self._bar = Bar(console=Console(file=self._out), transient=True)
+            self._bar = Bar(console=Console(file=self._out), transient=True, redirect_stdout=False)
             self._bar.add_task("replay", total=self._total)
             self._bar.start()
         self._bar.update(self._bar.task_ids[0], completed=self._done)

@@ -24,18 +24,21 @@ __all__ = ["replay"]
 LONGEST_WAIT = 3600.0  # seconds in one go; what a lock takes is limited
 
 
-def replay(files: Sequence[str], keys: Sequence[Key], *, as_json: bool, speed: float | None, books: bool) -> int:
+def replay(
+    files: Sequence[str], keys: Sequence[Key], *, as_json: bool, speed: float | None, books: bool
+) -> int:
     """Replay the files, - for stdin, and return the exit status."""
     status = 0
-    with Feed("replay", keys, as_json=as_json) as feed, Progress(files, sys.stderr) as progress:
+    with Feed("replay", keys, as_json=as_json) as feed:
         pace = Pace(speed, feed.failed) if speed else None
         try:
-            for name in files:
-                try:
-                    replay_file(name, feed, pace, progress)
-                except Trouble as trouble:
-                    complain(f"tocsin replay: {trouble}")
-                    status = UNUSABLE
+            with Progress(files, sys.stderr) as progress:
+                for name in files:
+                    try:
+                        replay_file(name, feed, pace, progress)
+                    except Trouble as trouble:
+                        complain(f"tocsin replay: {trouble}")
+                        status = UNUSABLE
         except KeyboardInterrupt:
             feed.interrupted = True
         feed.finish(as_json=as_json, books=books)
