@@ -10,7 +10,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -74,14 +73,14 @@ def version_of(package: str) -> str | None:
 
 
 def system_facts() -> Facts:
-    usable: Callable[[int], Any] = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    cores = os.cpu_count() or 1
     return {
         "name": platform.system(),
         "release": platform.release(),
         "machine": platform.machine(),
         "libc": " ".join(platform.libc_ver()).strip() or None,
-        "cores": os.cpu_count() or 1,
-        "usable_cores": len(usable(0)),
+        "cores": cores,
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         "membarrier": False,  # the core does without
     }
 
