@@ -5,12 +5,12 @@ The bytes are those of the wire, in their order: words are little-endian, so the
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tocsin import scmi
 from tocsin.cli import Trouble
+from tocsin.cli.inputs import opened, troubled
 from tocsin.cli.show import as_text, assignments, fields_of, name_of, plain, plural
 from tocsin.errors import PayloadError
 from tocsin.scmi.message import NOTIFICATION, Header, split
@@ -83,7 +83,8 @@ def payload_pairs(header: Header, protocol: "Protocol | None", payload: bytes) -
 
 
 def read_stdin() -> str:
-    data = sys.stdin.buffer.read(LONGEST_INPUT + 1)
+    with opened("-") as file, troubled("-"):
+        data = file.read(LONGEST_INPUT + 1)
     if len(data) > LONGEST_INPUT:
         raise Trouble(f"more than {LONGEST_INPUT} characters; one message in hex has at most some 20,000")
     return data.decode("ascii", "replace")
