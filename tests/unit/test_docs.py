@@ -2,11 +2,12 @@
 
 A page is one program: its Python blocks share their names, in order. A block prints exactly the plain block
 that follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named
-by its first line, without a warning.
+by its first line, without a warning. A console block is run line by line, by a shell.
 """
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from compiling import compile_library, environment
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {path.stem: path for path in sorted(DOCS.glob("*.md"))}
 BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-SHOWN = {"sh", "c", "python", ""}  # what a page may show, beside what is for Sphinx, in braces
+SHOWN = {"sh", "c", "console", "python", ""}  # what a page may show, beside what is for Sphinx, in braces
 
 RUNNER = """
 import contextlib, io, json, sys
@@ -81,6 +82,16 @@ def furnish(page: Path, folder: Path) -> None:
             compile_library(source, folder)
 
 
+def in_shell(command: str, folder: Path) -> str:
+    """Run a command as its reader would, and return what a terminal would show."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = {**environment(), "PATH": path, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        ["sh", "-c", f"{command} 2>&1"], cwd=folder, env=variables, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout
+
+
 def matches(expected: str, printed: str) -> bool:
     return re.fullmatch(re.escape(expected).replace(r"\.\.\.", ".*"), printed) is not None
 
@@ -92,6 +103,21 @@ def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None
     for block, printed in zip(blocks(page.read_text()), run(page, tmp_path), strict=True):
         if not matches(block.printed, printed):
             assert printed == block.printed, f"{page.name}, line {block.line}"
+
+
+CONSOLES = [
+    pytest.param(command, shown, id=f"{name}: {command}")
+    for name, path in PAGES.items()
+    for language, text in BLOCK.findall(path.read_text())
+    if language == "console"
+    for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("command", "shown"), CONSOLES)
+def test_a_command_prints_what_the_page_shows(command: str, shown: str, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(DOCS.parent / "examples")
+    assert in_shell(command, tmp_path) == shown
 
 
 @pytest.mark.parametrize("name", PAGES)

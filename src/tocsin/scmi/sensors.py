@@ -96,7 +96,7 @@ class UpdateEvent(ContextEvent[SensorUpdate]):
         self.layout.rule = rule._replace(min_size=rule.fixed_size + rule.item_size)
 
 
-def update_event(axes: Mapping[int, int] | None) -> UpdateEvent:
+def update_event(axes: Mapping[int, int] | None) -> EventType[SensorUpdate]:
     """Return the event type of updates from sensors with so many axes."""
     return UpdateEvent(1, source="sensor_id", max_size=8 + 16 * MOST_AXES, report=partial(update, axes))
 
