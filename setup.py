@@ -23,10 +23,14 @@ PYX = Path("pyx")
 SOURCES = sorted(PYX.rglob("*.pyx"))
 DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
 
+WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
+
 ERRORS = ["-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types"]
 COMPILE = ["-std=c11", "-fvisibility=hidden", "-fno-strict-aliasing", *ERRORS]
 COMPILE += ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 LINK = [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
+if WINDOWS:
+    COMPILE, LINK = ["/std:c11", "/Od" if DEBUG else "/O2"], []
 if SANITIZE:
     COMPILE += [f"-fsanitize={SANITIZE}", "-g", "-fno-omit-frame-pointer"]
     LINK += [f"-fsanitize={SANITIZE}"]
@@ -78,6 +82,7 @@ if __name__ == "__main__":
                 define_macros=[("_GNU_SOURCE", None)],
                 extra_compile_args=COMPILE,
                 extra_link_args=LINK,
+                libraries=["synchronization"] if WINDOWS else [],
                 depends=[str(path) for path in DECLARATIONS],
             )
             for path in SOURCES

@@ -1,74 +1,36 @@
-"""Replay captured sensor notifications of real firmware through a pipeline.
+"""Replay captured notifications of real firmware through a pipeline.
 
     python examples/scmi_capture.py [FILE ...]
 
 The captures are what `trace-cmd` and `cat /sys/kernel/tracing/trace_pipe` print for the kernel's trace
-event scmi_msg_dump, one message a line. Of these the notifications of the sensor protocol are handed
-over with the time of the trace; a callback prints them, decoded, and at the end the books are shown.
+event scmi_msg_dump, one message a line. The notifications among them are handed over with the time of the
+trace; a callback prints them, decoded, and at the end the books are shown.
 """
 
 import os
-import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tocsin
+from tocsin import scmi
+from tocsin.sources import trace
 
 CAPTURE = Path(__file__).resolve().parent / "captures" / "sensor_update.trace"
-LINE = re.compile(r"\s(\d{1,10})\.(\d{6}): scmi_msg_dump: (.*)")
 COLUMNS = ["accepted", "refused", "invalid", "delivered", "unclaimed", "pending"]
-
-
-class Sensor(tocsin.Protocol):
-    trip_point = tocsin.EventType(0, {"agent_id": "u4", "sensor_id": "u4", "desc": "u4"}, source="sensor_id")
-    update = tocsin.EventType(
-        1,
-        {"agent_id": "u4", "sensor_id": "u4", "readings": [{"value": "i8", "timestamp": "u8"}]},
-        source="sensor_id",
-        max_size=1016,
-    )
-
-
-SENSOR = Sensor(0x15)
-
-
-def parse(line: str) -> tuple[int, int, bytes] | None:
-    """Return (time in ns, event id, payload) of a sensor notification; None for any other line."""
-    found = LINE.search(line)
-    if found is None:
-        return None
-    seconds, micros, text = found.groups()
-    words = dict(word.split("=", 1) for word in text.split() if "=" in word)
-    try:
-        if words["t"].upper() != "NOTI" or int(words["pt"], 16) != SENSOR.id:
-            return None
-        event = int(words["msg_id"], 16)
-        payload = bytes.fromhex(words["pyld"])
-    except (KeyError, ValueError):
-        return None
-    if event not in (SENSOR.trip_point.id, SENSOR.update.id):
-        return None
-    return int(seconds) * 10**9 + int(micros) * 1000, event, payload
 
 
 def show(event: tocsin.Event[Any]) -> None:
     """Print one event. Called on a worker of the pipeline."""
     seconds, nanos = divmod(event.timestamp, 10**9)
     fields = event.report._asdict()
-    del fields["sensor_id"]  # that is the source
+    fields.pop(event.type.source, None)  # it stands beside the name
     if "readings" in fields:
+        del fields["readings_count"]
         fields["readings"] = tuple(reading.value for reading in fields["readings"])
     words = " ".join(f"{name}={value}" for name, value in fields.items())
     name = f"{event.type.protocol.name}.{event.type.name}"
     print(f"{seconds}.{nanos // 1000:06}  {name}  source {event.source}  {words}")
-
-
-def lines_of(files: list[Path]) -> Iterator[str]:
-    for path in files:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from file
 
 
 def replay(files: list[Path]) -> None:
@@ -76,22 +38,20 @@ def replay(files: list[Path]) -> None:
     lines = notifications = 0
     failures: list[tocsin.Failure] = []
     with tocsin.Pipeline(on_error=failures.append) as pipeline:
-        pipeline.register(SENSOR)
-        pipeline.subscribe(SENSOR, show)
-        for line in lines_of(files):
-            lines += 1
-            message = parse(line)
-            if message is None:
-                continue
-            notifications += 1
-            time, event, payload = message
-            try:
-                # A replay can wait for room; whoever hands over live events leaves the timeout at 0.
-                pipeline.notify((SENSOR.id, event), payload, time, timeout=60)
-            except tocsin.PayloadError as error:  # counted as invalid
-                print(f"line {lines}: {error}", file=sys.stderr)
-            if failures:
-                break
+        pipeline.register(*scmi.PROTOCOLS)
+        pipeline.subscribe([*scmi.PROTOCOLS], show)
+        for file in files:
+            with trace.read(file) as messages:
+                for message in messages:
+                    try:
+                        # A replay can wait for room; whoever hands over live events leaves the timeout at 0.
+                        scmi.notify_message(pipeline, message.data, message.timestamp, timeout=60)
+                    except tocsin.TocsinError as error:  # counted as unknown or invalid
+                        print(f"{file.name} line {messages.lines}: {error}", file=sys.stderr)
+                    if failures:
+                        break
+            lines += messages.lines
+            notifications += messages.notifications
         pipeline.flush()
         if failures:
             raise failures[0].exception
@@ -103,8 +63,10 @@ def print_books(pipeline: tocsin.Pipeline) -> None:
     print("\nprotocol", *COLUMNS, sep="  ")
     for protocol in pipeline.protocols:
         books = pipeline.stats().protocols[protocol.id]
-        cells = (f"{getattr(books, column):>{len(column)}}" for column in COLUMNS)
-        print(f"{protocol.name:8}", *cells, sep="  ")
+        numbers = [getattr(books, column) for column in COLUMNS]
+        if any(numbers):
+            cells = (f"{number:>{len(column)}}" for number, column in zip(numbers, COLUMNS, strict=True))
+            print(f"{protocol.name:8}", *cells, sep="  ")
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ LAYERS = [
     ],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
-PLATFORM = LAYERS[0]
+PLATFORM = [*LAYERS[0], "atomic_msvc", "thread_win32"]  # the last two: headers of Windows alone
 NO_PYTHON = [name for layer in LAYERS[:5] for name in layer]
 GIL_DOOR = "bridge"
 MAX_LINES = 300

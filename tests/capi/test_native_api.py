@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import gc
+import os
 import weakref
 from typing import Any
 
@@ -240,3 +241,21 @@ def test_only_registered_protocols_have_producers(pipeline: Any) -> None:
     pipeline.close()
     with pytest.raises(tocsin.ClosedError):
         pipeline.producer(BENCH)
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_opening_a_producer_makes_the_whole_queue_present(make_pipeline: Any) -> None:
+    size = 64 << 20
+    pipeline = make_pipeline()
+    pipeline.register(BENCH, queue_size=size)
+    before = resident()
+    producer = pipeline.producer(BENCH)
+    assert resident() - before > size // 2
+    producer.close()

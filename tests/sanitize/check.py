@@ -16,7 +16,7 @@ from tests.sanitize import reports, suite, tools
 from tests.sanitize.portable import aarch64, musl
 from tests.verify.row import NotRun, Row
 
-WHOLE = 1500
+WHOLE = 300
 REPORTED = 66
 
 

@@ -64,11 +64,21 @@ def test_capture_files_follow_one_another(tmp_path: Path) -> None:
     assert result.stdout.endswith("28 lines, 4 notifications, 24 others skipped\n")
 
 
+def test_captures_of_every_protocol(tmp_path: Path) -> None:
+    result = replay(tmp_path, CAPTURE.parent / "synthetic.trace")
+    assert (result.returncode, result.stderr) == (0, "")
+    for name in ("base", "power", "system", "perf", "clock", "sensor", "reset", "powercap"):
+        assert f"\n{name:8}         1        0        0          1          0        0\n" in result.stdout
+    assert result.stdout.endswith("10 lines, 8 notifications, 2 others skipped\n")
+
+
 def test_capture_of_a_trip_point(tmp_path: Path) -> None:
     file = tmp_path / "trip.trace"
     file.write_bytes(trace("pt=15 t=NOTI msg_id=00 seq=0000 s=0 pyld=010000000200000003000100"))
     result = replay(tmp_path, file)
-    assert result.stdout.startswith("7.000001  sensor.trip_point  source 2  agent_id=1 desc=65539\n")
+    assert result.stdout.startswith(
+        "7.000001  sensor.trip_point  source 2  agent_id=1 trip_point_desc=65539 "
+    )
 
 
 @pytest.mark.parametrize("name", ["nowhere.trace", "."])

@@ -9,9 +9,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from helpers import Crew
 from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
 
 STARTS = [0, 2**32 - 7, 2**64 - 7]
@@ -120,3 +122,21 @@ def test_two_threads_reset_out_drops_only_what_was_there() -> None:
         return last[0] == 19_999
 
     two_threads(write, read)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "records"])
+def test_more_threads_than_two_leave_the_memory_whole(kind: str) -> None:
+    fifo: Any = Kfifo(64) if kind == "bytes" else RecordFifo(64, 1)
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            fifo.in_(b"x" * (100 if kind == "bytes" else 20))
+
+    def read() -> None:
+        for _ in range(20_000):
+            assert len(fifo) <= 64
+            assert set(fifo.out(100)) <= {ord("x")}
+        over.set()
+
+    Crew(write, write, read, read).join()

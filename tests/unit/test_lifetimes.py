@@ -57,6 +57,58 @@ for _ in range(100):
     litter()
 """
 
+WITHOUT_OUR_FINALISER = """
+class Pipeline(tocsin.Pipeline):
+    def __del__(self):          # does not call the one that it inherits
+        pass
+
+class Work(tocsin.Work):
+    def __del__(self):
+        pass
+
+class WorkQueue(tocsin.WorkQueue):
+    def __del__(self):
+        pass
+
+for _ in range(100):
+    pipeline = Pipeline()
+    pipeline.register(MOTOR)
+    pipeline.me = pipeline
+    pipeline.subscribe(MOTOR.limit, lambda event: event.payload)
+    pipeline.subscribe(MOTOR.limit, lambda batch: len(batch), batch=True)
+    pipeline.notify_many(MOTOR.limit, bytes(8 * 5000))
+    del pipeline
+    gc.collect()
+    litter()
+
+for _ in range(200):
+    queue = WorkQueue("dropped", workers=2)
+    queue.me = queue
+    for _ in range(30):
+        queue.queue(Work(lambda: None))
+    del queue
+    gc.collect()
+    litter()
+"""
+
+DESTRUCTORS_THAT_QUEUE = """
+queue = tocsin.WorkQueue("queue")
+
+class Resource:                 # gives itself back through the queue
+    def __del__(self):
+        queue.queue(tocsin.Work(lambda: None))
+
+def work():
+    resource = Resource()
+    return tocsin.Work(lambda: resource)
+
+for n in range(20_000):
+    queue.queue(work())
+    if n % 50 == 0:
+        queue.flush()
+queue.close()
+"""
+
 CANCELLED_UNDER_WAY = """
 import ctypes
 FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -141,6 +193,14 @@ def test_a_pipeline_that_the_collector_finds_is_finalised_before_it_is_cleared()
 
 def test_a_workqueue_dropped_with_pending_and_delayed_works_frees_nothing_too_early() -> None:
     run(WORKQUEUE_WITH_WORKS)
+
+
+def test_a_subclass_with_a_finaliser_of_its_own_changes_nothing_of_that() -> None:
+    run(WITHOUT_OUR_FINALISER)
+
+
+def test_destructors_of_what_a_queue_lets_go_of_may_queue() -> None:
+    run(DESTRUCTORS_THAT_QUEUE)
 
 
 def test_a_native_function_cancelled_while_it_runs_is_kept_until_it_has_returned() -> None:

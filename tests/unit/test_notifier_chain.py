@@ -188,3 +188,28 @@ def test_threads_may_register_unregister_and_call_at_once() -> None:
     Crew(change, change, call).join()
     assert len(chain) == 1
     assert counts == [2000, 2000]
+
+
+def test_comparing_callbacks_may_change_the_chain() -> None:
+    chain = NotifierChain()
+
+    class Callback:
+        def __init__(self, changes: int) -> None:
+            self.changes = changes
+
+        def __call__(self, value: object, data: object) -> None: ...
+
+        def __eq__(self, other: object) -> bool:
+            if self.changes:
+                self.changes -= 1
+                chain.register(print)
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    first, second = Callback(1), Callback(0)
+    chain.register(first)
+    chain.register(second)
+    assert len(chain) == 3
+    chain.unregister(second)
+    assert len(chain) == 2

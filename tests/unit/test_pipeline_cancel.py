@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers import MOTOR, PUMP, Crew, Hold, books_of, eventually
+from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
 
 
 @pytest.fixture
@@ -282,3 +282,47 @@ def test_a_timeout_that_is_none_is_refused(
     hold.await_entry()
     with pytest.raises((TypeError, ValueError)):
         subscription.cancel(timeout=timeout)
+
+
+def test_a_subscription_that_cancelled_itself_is_let_go_with_its_last_error(
+    make_pipeline: Callable[..., Any],
+) -> None:
+    pipeline = make_pipeline(on_error=lambda failure: None)
+    pipeline.register(MOTOR)
+    gone = []
+
+    class Local:
+        pass
+
+    def subscribe() -> None:
+        def once(event: Any) -> None:
+            local = Local()
+            gone.append(weakref.ref(local))
+            subscriptions.pop().cancel()
+            raise ValueError("with a traceback, which has our locals")
+
+        subscriptions = [pipeline.subscribe(MOTOR.tick, once)]
+        gone.append(weakref.ref(subscriptions[0]))
+
+    subscribe()
+    pipeline.notify(MOTOR.tick, (1,))
+    assert pipeline.flush(PATIENCE)
+    eventually(lambda: gc.collect() >= 0 and all(reference() is None for reference in gone))
+    assert len(gone) == 2
+
+
+def test_a_subscribe_that_was_interrupted_can_be_cancelled(make_pipeline: Callable[..., Any]) -> None:
+    pipeline = make_pipeline(workers=0)
+    pipeline.register(MOTOR)
+
+    class Interrupting(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            raise KeyboardInterrupt
+
+    usual, pipeline._by_key = pipeline._by_key, Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.subscribe([MOTOR.tick, MOTOR.raw], print)
+    pipeline._by_key = usual
+    (subscription,) = pipeline.subscriptions
+    assert subscription.cancel()
+    assert pipeline.subscriptions == ()

@@ -144,3 +144,25 @@ def test_flushing_another_work_inside_a_function_is_fine(queue: WorkQueue) -> No
         assert ran == [1]
 
     assert inside(queue, action) is None
+
+
+@pytest.mark.parametrize("name", ["flush", "drain"])
+def test_a_run_in_progress_that_has_armed_itself_again_is_waited_for(queue: WorkQueue, name: str) -> None:
+    entered, go = threading.Event(), threading.Event()
+    ended: list[None] = []
+
+    def function() -> None:
+        queue.queue_delayed(work, 1000)
+        entered.set()
+        go.wait(PATIENCE)
+        ended.append(None)
+
+    work = Work(function)
+    queue.queue(work)
+    assert entered.wait(PATIENCE)
+    with pytest.raises(TimeoutError):
+        getattr(queue, name)(0.01)
+    go.set()
+    getattr(queue, name)(PATIENCE)
+    assert ended == [None]
+    assert work.cancel()

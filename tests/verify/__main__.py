@@ -1,6 +1,6 @@
 """Show that the core keeps its promises: every check, one table, what each zero is worth.
 
-    python -m tests.verify                  everything, with about 20 minutes
+    python -m tests.verify                  everything, about 40 minutes on two cores
     python -m tests.verify --budget 360     the short form
     python -m tests.verify litmus models    only checks with one of these words in their name
 
@@ -80,7 +80,11 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--budget", type=float, default=1200, metavar="SECONDS", help="for all together (1200)"
+        "--budget",
+        type=float,
+        default=1200,
+        metavar="SECONDS",
+        help="about what all may take, without what has no shorter form (1200)",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CHECKS))
     options = parser.parse_args()

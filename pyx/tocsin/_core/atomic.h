@@ -12,7 +12,8 @@
  *
  * In a release build each function is the bare instruction. With -DTOCSIN_EXPLORE an
  * interleaving explorer's own header takes the place of all that follows, and decides at each call
- * who moves next and what the store buffers hold. Valid C11 and C++17: compiler builtins, no <stdatomic.h>.
+ * who moves next and what the store buffers hold. Valid C11 and C++17: compiler builtins, no <stdatomic.h>;
+ * Microsoft's compiler, which lacks them, gets atomic_msvc.h.
  */
 #ifndef TOCSIN_ATOMIC_H
 #define TOCSIN_ATOMIC_H
@@ -41,6 +42,10 @@ typedef struct {
 typedef struct {
     unsigned char bytes[1];
 } shared_bytes;
+
+#if defined(_MSC_VER) || defined(TOCSIN_INTERLOCKED)
+#include "atomic_msvc.h"
+#else
 
 /* 32 bits */
 static inline uint32_t a32_load_relaxed(const a32 *p) { return __atomic_load_n(&p->word, __ATOMIC_RELAXED); }
@@ -103,6 +108,8 @@ static inline int aptr_cas_full(aptr *p, void **seen, void *v) {
     return __atomic_compare_exchange_n(&p->word, seen, v, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+#endif /* _MSC_VER */
+
 /* record bytes: plain copies; the publication of the counter beside them gives them their order */
 static inline void bytes_put(shared_bytes *base, uint64_t offset, const void *source, size_t n) {
     memcpy((unsigned char *)base + offset, source, n);
@@ -121,12 +128,19 @@ static inline const void *bytes_view(const shared_bytes *base, uint64_t offset, 
 __attribute__((no_sanitize("thread")))
 #endif
 static inline uint32_t bytes_glance(const shared_bytes *base, uint64_t offset) {
-    return __atomic_load_n((const uint32_t *)((const unsigned char *)base + offset), __ATOMIC_ACQUIRE);
+    const void *place = (const unsigned char *)base + offset;
+#if defined(_MSC_VER) || defined(TOCSIN_INTERLOCKED)
+    return a32_load_acquire((const a32 *)place);
+#else
+    return __atomic_load_n((const uint32_t *)place, __ATOMIC_ACQUIRE);
+#endif
 }
 
 /* One processor pause inside a short wait; the explorer takes it as "let the others move". */
 static inline void cpu_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(_MSC_VER)
+    _mm_pause();
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield" ::: "memory");

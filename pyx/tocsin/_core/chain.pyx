@@ -4,16 +4,16 @@
 
 As in chain.pxd a chain is immutable and swapped whole: here it is a tuple, which the interpreter keeps alive as
 long as somebody walks it. So callbacks may register and unregister, themselves too, while the chain is being
-called, from any thread; the call goes on through the chain as it was when it began. Changes are serialised by
-a lock; calls take none and may overlap. Getting hold of the tuple and swapping it are critical sections, or, on
-builds without the GIL, it could be freed between the look at it and the reference to it.
+called, from any thread; the call goes on through the chain as it was when it began. Nobody takes a lock: whoever
+changes a chain makes a new one and swaps it in if the old one is still in place, else begins again. Comparing
+callbacks may run Python, which may change the chain, too. Getting hold of the tuple and swapping it are critical
+sections, or, on builds without the GIL, it could be freed between the look at it and the reference to it.
 """
 
 cimport cython
 
 from bisect import insort
 from enum import IntEnum
-from threading import Lock
 
 
 class NotifyResult(IntEnum):
@@ -40,43 +40,45 @@ cdef class NotifierChain:
     """
 
     cdef tuple chain          # of (callback, priority)
-    cdef object lock
 
     def __cinit__(self):
         self.chain = ()
-        self.lock = Lock()
 
     cdef tuple look(self):
         with cython.critical_section(self):
             return self.chain
 
-    cdef int swap(self, tuple chain) except -1:
-        """Put another chain in place. Under the lock."""
+    cdef bint swap(self, tuple known, tuple chain):
+        """Put another chain in the place of a known one; False: it is not in place any more."""
         with cython.critical_section(self):
-            before, self.chain = self.chain, chain
-        del before           # what it frees runs out here
-        return 0
+            if self.chain is not known:
+                return False
+            self.chain = chain       # frees nothing in here: the caller has the old one
+        return True
 
     def register(self, callback: object, priority: int = 0) -> None:
         """Add a callback; ValueError if it is registered already, TypeError if it can't be called."""
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
         entry = (callback, int(priority))
-        with self.lock:
-            chain = list(self.look())
-            if any(known == callback for known, _ in chain):
+        swapped = False
+        while not swapped:
+            known = self.look()
+            if any(other == callback for other, _ in known):
                 raise ValueError(f"{callback!r} is registered already")
+            chain = list(known)
             insort(chain, entry, key=_order)
-            self.swap(tuple(chain))
+            swapped = self.swap(known, tuple(chain))
 
     def unregister(self, callback: object) -> None:
         """Remove a callback; ValueError if it is not registered."""
-        with self.lock:
+        swapped = False
+        while not swapped:
             known = self.look()
             chain = tuple([entry for entry in known if entry[0] != callback])
             if len(chain) == len(known):
                 raise ValueError(f"{callback!r} is not registered")
-            self.swap(chain)
+            swapped = self.swap(known, chain)
 
     def call(self, value: object, data: object = None) -> int:
         """Call the callbacks with (value, data) until one ends the chain.

@@ -1,4 +1,7 @@
-/* Clocks, in nanoseconds. clock_monotonic() is for waiting and measuring; events may use another. */
+/* Clocks, in nanoseconds. clock_monotonic() is for waiting and measuring; events may use another.
+ *
+ * On macOS and Windows the monotonic clock goes on during suspend, so boottime is the same there.
+ */
 #ifndef TOCSIN_CLOCK_H
 #define TOCSIN_CLOCK_H
 
@@ -8,8 +11,37 @@
 
 #include <stdint.h>
 #include <time.h>
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+#endif
 
 enum { CLOCK_KIND_MONOTONIC = 0, CLOCK_KIND_BOOTTIME = 1, CLOCK_KIND_REALTIME = 2 };
+
+#if defined(_WIN32)
+
+/* The performance counter, since some start; its frequency never changes. */
+static inline uint64_t clock_monotonic(void) {
+    LARGE_INTEGER ticks, frequency;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    uint64_t n = (uint64_t)ticks.QuadPart, hz = (uint64_t)frequency.QuadPart;
+    return n / hz * 1000000000u + n % hz * 1000000000u / hz;
+}
+
+/* The time of the given kind of clock. A file time counts 100 ns since 1601. */
+static inline uint64_t clock_now(int kind) {
+    if (kind != CLOCK_KIND_REALTIME)
+        return clock_monotonic();
+    FILETIME time;
+    GetSystemTimePreciseAsFileTime(&time);
+    uint64_t n = (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
+    return (n - 116444736000000000u) * 100;
+}
+
+#else
 
 static inline uint64_t clock_read(clockid_t id) {
     struct timespec time;
@@ -28,5 +60,6 @@ static inline uint64_t clock_now(int kind) {
 
 static inline uint64_t clock_monotonic(void) { return clock_read(CLOCK_MONOTONIC); }
 
+#endif /* _WIN32 */
 #endif /* TOCSIN_EXPLORE */
 #endif

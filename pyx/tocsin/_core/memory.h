@@ -15,33 +15,71 @@
 
 #include <stdlib.h>
 #include <string.h>
-#if defined(__unix__) || defined(__APPLE__)
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <malloc.h>
+#include <windows.h>
+#else
 #include <sys/mman.h>
+#endif
+/* Known to every Linux from 5.14 on, but not to the older headers that wheels are built with. */
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /* `size` zeroed bytes on a line of their own (128 bytes), or NULL. */
 static inline void *memory_alloc(size_t size) {
     void *block = NULL;
     size = (size + 127) & ~(size_t)127;
+#if defined(_WIN32)
+    block = _aligned_malloc(size, 128);
+    if (block == NULL)
+        return NULL;
+#else
     if (posix_memalign(&block, 128, size) != 0)
         return NULL;
+#endif
     return memset(block, 0, size);
 }
 
 /* The block with room for `size` bytes, moved if need be and not zeroed, or NULL and nothing changed. */
-static inline void *memory_grow(void *block, size_t size) { return realloc(block, size); }
+static inline void *memory_grow(void *block, size_t size) {
+#if defined(_WIN32)
+    return _aligned_realloc(block, size, 128);
+#else
+    return realloc(block, size);
+#endif
+}
 
-static inline void memory_free(void *block) { free(block); }
+static inline void memory_free(void *block) {
+#if defined(_WIN32)
+    _aligned_free(block);
+#else
+    free(block);
+#endif
+}
 
 /* `size` zeroed bytes of pages of their own, or NULL. */
 static inline void *memory_map(size_t size) {
+#if defined(_WIN32)
+    return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+#else
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
+#endif
 }
 
 static inline void memory_unmap(void *pages, size_t size) {
-    if (pages != NULL)
-        munmap(pages, size);
+    if (pages == NULL)
+        return;
+#if defined(_WIN32)
+    (void)size;
+    VirtualFree(pages, 0, MEM_RELEASE);
+#else
+    munmap(pages, size);
+#endif
 }
 
 /* Have every page present: 0, or -1 where the system can't and pages come at their first use. */

@@ -43,7 +43,7 @@ from tocsin._core.header cimport header_stride
 from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
 
 
-cdef extern from "errno.h" nogil:
+cdef extern from "tocsin.h" nogil:   # which makes up for a missing one
     enum:
         EBUSY
         EINVAL

@@ -8,8 +8,9 @@
  * Bell: a counter that sleepers wait on. A sleeper reads the count, looks for work once more, and
  * parks only while the count is still what it read; whoever brings work changes the count first and
  * wakes afterwards. So a wake between the last look and the park is never lost: the park returns at
- * once. On Linux the count is a futex word; the portable form pairs it with a mutex and a condition
- * and behaves the same (but is not for signal handlers, since it takes the mutex).
+ * once. On Linux the count is a futex word; the portable form, which macOS uses, pairs it with a mutex
+ * and a condition and behaves the same (but is not for signal handlers, since it takes the mutex). Windows
+ * has its own forms of all this in thread_win32.h.
  */
 #ifndef TOCSIN_THREAD_H
 #define TOCSIN_THREAD_H
@@ -18,6 +19,8 @@
 
 #if defined(TOCSIN_EXPLORE)
 #include "explorer_thread.h"
+#elif defined(_WIN32)
+#include "thread_win32.h"
 #else
 
 #include <errno.h>
@@ -86,15 +89,30 @@ static inline struct timespec bell_time(int64_t nanoseconds) {
     return time;
 }
 
+static inline int64_t bell_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * (int64_t)1000000000 + time.tv_nsec;
+}
+
+/* Wait for a change until a time of the monotonic clock; not 0 when it has come. */
+static inline int bell_wait_until(bell_t *bell, int64_t until) {
+#if defined(__APPLE__) /* its conditions know the wall clock only, or how long */
+    int64_t left = until - bell_now();
+    struct timespec time = bell_time(left < 0 ? 0 : left);
+    return pthread_cond_timedwait_relative_np(&bell->changed, &bell->mutex, &time);
+#else
+    struct timespec time = bell_time(until);
+    return pthread_cond_timedwait(&bell->changed, &bell->mutex, &time);
+#endif
+}
+
 static inline void bell_park_portable(bell_t *bell, uint32_t seen, int64_t timeout) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    if (timeout >= 0)
-        until = bell_time(until.tv_sec * (int64_t)1000000000 + until.tv_nsec + timeout);
+    int64_t until = timeout < 0 ? 0 : bell_now() + timeout;
     pthread_mutex_lock(&bell->mutex);
     while (a32_load_seq_cst(&bell->count) == seen) {
-        int gave_up = timeout < 0 ? pthread_cond_wait(&bell->changed, &bell->mutex)
-                                  : pthread_cond_timedwait(&bell->changed, &bell->mutex, &until);
+        int gave_up =
+            timeout < 0 ? pthread_cond_wait(&bell->changed, &bell->mutex) : bell_wait_until(bell, until);
         if (gave_up)
             break;
     }
@@ -150,6 +168,8 @@ static inline void *thread_main(void *raw) {
     free(raw);
 #if defined(__linux__)
     pthread_setname_np(pthread_self(), start.name);
+#elif defined(__APPLE__)
+    pthread_setname_np(start.name);
 #endif
     start.function(start.argument);
     return NULL;
@@ -189,5 +209,5 @@ static inline int thread_start(const char *name, thread_function function, void 
     return error;
 }
 
-#endif /* TOCSIN_EXPLORE */
+#endif /* TOCSIN_EXPLORE, _WIN32 */
 #endif

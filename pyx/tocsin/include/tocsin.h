@@ -14,7 +14,12 @@
 #ifndef TOCSIN_H
 #define TOCSIN_H
 
+#include <errno.h>
 #include <stdint.h>
+
+#ifndef ESHUTDOWN /* Windows has it among its sockets only; Python's errno.ESHUTDOWN is the same number */
+#define ESHUTDOWN 10058
+#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -114,7 +114,7 @@ class Layout(ABC):
         rule, size = self.rule, len(payload)
         if rule.item_size:
             if size < rule.min_size:
-                raise PayloadError(f"{size} bytes; the fixed fields alone have {rule.min_size}")
+                raise PayloadError(f"{size} bytes; at least {rule.min_size} are needed")
             if rule.max_size and size > rule.max_size:
                 raise PayloadError(f"{size} bytes; at most {rule.max_size} are allowed")
             if rule.count_width:

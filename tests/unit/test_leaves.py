@@ -1,0 +1,29 @@
+"""The leaves of the package: `import tocsin` brings none of them, and none needs another."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+LEAVES = ["scmi", "sources"]
+
+
+def leaves_after(statement: str) -> list[str]:
+    """Return which leaves a fresh interpreter has imported after a statement."""
+    script = (
+        f"import json, sys; {statement}; "
+        f"print(json.dumps([name for name in {LEAVES} if 'tocsin.' + name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+def test_import_of_the_package_brings_no_leaf() -> None:
+    assert leaves_after("import tocsin") == []
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_a_leaf_needs_no_other(leaf: str) -> None:
+    assert leaves_after(f"import tocsin.{leaf}") == [leaf]
