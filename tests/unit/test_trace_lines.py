@@ -125,6 +125,7 @@ SKIPPED = [
     f"{PREFIX}scmi_msg_dump: [0x11]:NOTI:[0x00]:[0000]:",
     f"  bash-1  [000] .....  12.000001: tracing_mark_write: {PREFIX}{TEXT}",
     f"  bash-1  [000] .....  12.000001: tracing_mark_write: {TEXT}",
+    f"  bash-1  [000]  12.000001: 535.334421: {TEXT}",
     f"{PREFIX}scmi_msg_dump: pt=11 t=NOTI msg_id=00 seq=0000 s=0 pyld=0100{PREFIX}{TEXT}",
 ]
 
