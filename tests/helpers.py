@@ -134,3 +134,29 @@ class Names(list[str]):
         pipeline.notify(event, payload)
         pipeline.flush()
         return list(self)
+
+
+class Switch:
+    """A set_enabled that notes its commands, "+limit:3" and "-limit:3", and refuses what it is told to."""
+
+    def __init__(self, refuse: Callable[[int, bool], bool] = lambda source, on: False) -> None:
+        self.commands: list[str] = []
+        self.refuse = refuse
+
+    def __call__(self, event: Any, source: int, on: bool) -> None:
+        self.commands.append(f"{'+' if on else '-'}{event.name}:{source}")
+        if self.refuse(source, on):
+            raise OSError(f"source {source} is stuck")
+
+    def take(self) -> list[str]:
+        """Return the commands since the last time."""
+        commands, self.commands = self.commands, []
+        return commands
+
+
+def on(*sources: object, event: str = "limit") -> list[str]:
+    return [f"+{event}:{source}" for source in sources]
+
+
+def off(*sources: object, event: str = "limit") -> list[str]:
+    return [f"-{event}:{source}" for source in sources]

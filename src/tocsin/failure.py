@@ -1,6 +1,6 @@
-"""What happens to an exception of a callback: it becomes a Failure, and on_error gets it.
+"""What happens to an exception of a callback or a source: it becomes a Failure, and on_error gets it.
 
-Called on the thread of the callback, right after it raised; whatever on_error raises goes to
+Called on the thread where it was raised, right after that; whatever on_error raises goes to
 sys.unraisablehook. The default writes to the logger "tocsin", at most once a second per subscription, and
 says how many were left out.
 """
@@ -26,10 +26,11 @@ _logger = logging.getLogger("tocsin")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Tell of a callback that raised.
+    """Tell of a callback that raised, or of a source that could not be switched for a subscription.
 
-    event is what the callback was called with, an Event or a Batch; None if there was no memory for
-    one.
+    event is what the callback was called with, an Event or a Batch. None if there was no memory for
+    one, and if no callback raised: then exception is what set_enabled raised when a source was switched
+    off, or the SourceError or UnknownEventError of a subscription whose protocol was registered later.
     """
 
     exception: BaseException
@@ -40,7 +41,8 @@ class Failure:
 def log_failure(failure: Failure, left_out: int = 0) -> None:
     """Write a failure to the logger "tocsin" with its traceback."""
     more = f" ({left_out} more since the last report)" if left_out else ""
-    _logger.error("%r raised on %r%s", failure.subscription, failure.event, more, exc_info=failure.exception)
+    what = "failed" if failure.event is None else f"raised on {failure.event!r}"
+    _logger.error("%r %s%s", failure.subscription, what, more, exc_info=failure.exception)
 
 
 class ErrorReporter:
@@ -54,7 +56,7 @@ class ErrorReporter:
         self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
 
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
-        """Report one failure. The callback's thread."""
+        """Report one failure. The thread where it was raised."""
         failure = Failure(error, subscription, event)
         if self._on_error is not None:
             self._on_error(failure)

@@ -1,9 +1,10 @@
 """The pipeline: where producers, queues, workers and subscribers come together.
 
 A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the core's
-own; what stands here is cold. The lock serialises what changes the sets of protocols, subscriptions and
-producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
-refers back to it, so dropping the last reference ends it at once.
+own; what stands here is cold, and the rest of that in its bases: subscribers.py, registrations.py,
+bindings.py. The lock serialises what changes the sets of protocols, subscriptions and producers; it is
+never held while user code runs or while anything waits. Nothing that the pipeline keeps refers back to it,
+so dropping the last reference ends it at once.
 """
 
 import os
@@ -11,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tocsin import backend, exit
+from tocsin.enabling import Turns
 from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
 from tocsin.key import Key, checked
@@ -23,12 +25,12 @@ from tocsin.stats import PipelineStats, ProtocolStats
 from tocsin.subscribers import Subscribers
 
 if TYPE_CHECKING:
+    from tocsin.bindings import Registration
     from tocsin.subscription import Subscription
 
 __all__ = ["Pipeline"]
 
 CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
-HEADER_SIZE = 16
 EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
 
@@ -39,8 +41,8 @@ class Pipeline(Subscribers):
     many as there are cores). If work has waited 10 ms while all workers of its kind are inside
     callbacks one more starts, up to max_workers. workers=0: no threads; flush() dispatches in the
     caller, step by step, for tests. clock: "monotonic", "boottime" or "realtime", for timestamps.
-    on_error(failure): called when a callback raised; default: the logger "tocsin". exit_timeout:
-    seconds that delivery may take at the interpreter's exit.
+    on_error(failure): called when a callback raised or a source could not be switched; default: the
+    logger "tocsin". exit_timeout: seconds that delivery may take at the interpreter's exit.
 
     Leaving its ``with`` block closes it. Any thread.
     """
@@ -68,7 +70,8 @@ class Pipeline(Subscribers):
         self.name = name
         self.exit_timeout = exit_timeout
         self._lock = threading.RLock()
-        self._protocols: dict[int, Protocol] = {}
+        self._turns = Turns()
+        self._registrations: dict[int, Registration] = {}
         self._subscriptions: dict[Subscription, None] = {}
         self._by_key: dict[Key, list[Subscription]] = {}
         self._exclusive: dict[int, Producer] = {}
@@ -85,53 +88,6 @@ class Pipeline(Subscribers):
         )
         exit.register(self)
 
-    # -- protocols
-
-    def register(self, *protocols: Protocol, queue_size: int = 4 << 20) -> None:
-        """Make a queue for the events of each protocol.
-
-        queue_size: bytes, 1 KiB to 1 GiB, rounded up to a power of two; an event takes 16 + its payload,
-        rounded up to 16. ValueError if a protocol is registered already, or has an event that takes more
-        than half of the queue.
-        """
-        size = checked("queue_size", queue_size, 1 << 30)
-        if size < 1 << 10:
-            raise ValueError(f"queue_size {size} is not in 1024..{1 << 30}")
-        size = 1 << (size - 1).bit_length()
-        with self._lock:
-            self._refuse_closed()
-            for protocol in protocols:
-                if not isinstance(protocol, Protocol):
-                    raise TypeError(f"register takes instances of Protocol, not {protocol!r}")
-            for protocol in protocols:
-                self._check_new(protocol, protocols, size)
-            for protocol in protocols:
-                types: list[Any] = [None] * 256
-                for event in protocol.events:
-                    types[event.id] = event
-                self._add_queue(protocol.id, size, self._queue_start, types)
-                self._protocols[protocol.id] = protocol
-
-    _queue_start = 0  # where the counters of a new queue begin; tests put them near a wrap
-
-    def _check_new(self, protocol: Protocol, together: tuple[Protocol, ...], size: int) -> None:
-        known = self._protocols.get(protocol.id)
-        if known is not None or sum(other.id == protocol.id for other in together) > 1:
-            raise ValueError(f"protocol {protocol.id:#x} is registered already, as {known or protocol!r}")
-        for event in protocol.events:
-            largest = event.max_size or event.min_size
-            record = HEADER_SIZE + (largest + 15) // 16 * 16
-            if record > size // 2:
-                raise ValueError(
-                    f"{event!r}: a record takes up to {record} bytes, more than half of a queue of {size}"
-                )
-
-    @property
-    def protocols(self) -> tuple[Protocol, ...]:
-        """The registered protocols, in the order of registration."""
-        with self._lock:
-            return tuple(self._protocols.values())
-
     # -- producers
 
     def producer(self, protocol: Protocol, *, exclusive: bool = False) -> Producer:
@@ -145,7 +101,8 @@ class Pipeline(Subscribers):
             raise TypeError(f"producer takes a registered Protocol, not {protocol!r}")
         with self._lock:
             self._refuse_closed()
-            if self._protocols.get(protocol.id) != protocol:
+            registration = self._registered(protocol.id)
+            if registration is None or registration.protocol != protocol:
                 raise UnknownEventError(f"{protocol!r} is not registered")
             if protocol.id in self._exclusive:
                 raise ExclusiveError(f"{protocol!r} has an exclusive producer; close it first")
@@ -181,10 +138,12 @@ class Pipeline(Subscribers):
             self._thaw()
 
     def close(self, timeout: float | None = None) -> bool:
-        """Refuse events, deliver what was accepted, end the workers; harmless to repeat.
+        """Refuse events, deliver what was accepted, switch the sources off, end the workers.
 
-        True: everything accepted was delivered. False: the timeout (seconds) ran out; no further
-        callback starts and the rest is counted as abandoned. RuntimeError inside a callback.
+        Harmless to repeat. True: everything accepted was delivered. False: the timeout (seconds) ran
+        out; no further callback starts and the rest is counted as abandoned. Sources are switched off
+        in both cases, unless another thread is inside set_enabled when time is over; errors of that go
+        to on_error. RuntimeError inside a callback or set_enabled.
         """
         self._refuse_inside("close")
         if timeout is not None and not timeout >= 0:
@@ -205,6 +164,7 @@ class Pipeline(Subscribers):
             quiet = all(producer._await_left(left()) for producer in exclusive) and quiet
             self.thaw()
             delivered = self._flush(left()) and quiet
+            self._close_sources(left())
             with self._lock:
                 if not self._stopped:  # of several threads that close, the first one to come here decides
                     self._delivered_all = delivered
@@ -214,9 +174,9 @@ class Pipeline(Subscribers):
             self._await_workers(left())
         return self._delivered_all
 
-    def _refuse_inside(self, what: str) -> None:
-        if self._is_inside():
-            raise RuntimeError(f"{what}() inside a callback of its own pipeline would wait for itself")
+    def __del__(self) -> None:
+        if not getattr(self, "_stopped", True):  # neither closed nor half made
+            self._close_sources(0)
 
     # -- looking
 
@@ -224,8 +184,10 @@ class Pipeline(Subscribers):
         """Return a snapshot of the books; see PipelineStats."""
         unknown, closed, workers = self._totals()
         with self._lock:
-            numbers = tuple(self._protocols)
-        books = {number: ProtocolStats(**self._books(number)) for number in numbers}
+            numbers = tuple(self._registrations)
+        counted = {number: self._books(number) for number in numbers}
+        # None are left of a protocol that was unregistered a moment ago.
+        books = {number: ProtocolStats(**counts) for number, counts in counted.items() if counts}
         return PipelineStats(MappingProxyType(books), unknown, closed, workers)
 
     def __enter__(self) -> Self:

@@ -1,44 +1,32 @@
-"""The half of a pipeline that subscribers use: subscribe() and what stands behind it.
+"""The half of a pipeline that subscribers use: subscribe() and subscribe_native().
 
-A subscription is made and put in the chains under the lock; what it calls is user code and runs on the
-workers, never here. The checks for doubles walk the subscriptions: subscribing is cold.
+A subscription is made and put in the chains under the lock, then its sources are switched on without it; what
+it calls is user code and runs on the workers, never here. The checks for doubles walk the subscriptions:
+subscribing is cold.
 """
 
-import inspect
 from collections.abc import Callable
-from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
-from tocsin.errors import ClosedError, UnknownEventError
+from tocsin.callables import is_asynchronous, is_same
+from tocsin.errors import UnknownEventError
 from tocsin.event import Batch, Event
 from tocsin.key import ALL, Key, checked
 from tocsin.naming import Named, Several, keys_of
-from tocsin.protocol import EventType, Protocol
+from tocsin.protocol import EventType
+from tocsin.registrations import Registrations
 from tocsin.subscription import Subscription
 
 __all__ = ["Subscribers"]
-
-BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 
 C = TypeVar("C", bound=Callable[..., object])
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Subscribers(backend.PipelineCore):
-    """Keep the protocols and the subscriptions of a pipeline."""
-
-    _lock: Any  # a threading.RLock
-    _protocols: dict[int, Protocol]
-    _subscriptions: dict[Subscription, None]
-    _by_key: dict[Key, list[Subscription]]
-
-    _closed: bool
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise ClosedError(f"{self!r} is closed")
+class Subscribers(Registrations):
+    """Take the subscriptions of a pipeline."""
 
     @overload
     def subscribe(
@@ -117,7 +105,13 @@ class Subscribers(backend.PipelineCore):
         returns tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many
         events, after the per-event ones. Callables are kept until cancelled. Every event accepted after
         this returned is offered; of those queued before, a suffix; from inside a callback, from the
-        next event on. ValueError for the same callable twice on one key; UnknownEventError.
+        next event on.
+
+        A protocol that is not registered yet is waited for: the subscription is pending. If the protocol
+        switches its sources (see register()) they are on when this returns; those that could not be are
+        in failed_sources, and if a protocol refused every one it is a SourceError. ValueError for the same
+        callable twice on one key; UnknownEventError for an event that a registered protocol lacks;
+        RuntimeError inside set_enabled of the same protocol.
         """
         if callback is None:
 
@@ -128,7 +122,7 @@ class Subscribers(backend.PipelineCore):
             return decorate
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
-        if is_asynchronous(callback) or is_asynchronous(type(callback).__call__):
+        if is_asynchronous(callback):
             raise TypeError(
                 f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
             )
@@ -171,68 +165,36 @@ class Subscribers(backend.PipelineCore):
                 self._check_once(key, callback, address, context)
             subscription = Subscription(self, keys, callback, priority, batch, address != 0)
             subscription.target = (address, context)
+            registrations = [
+                (part, registration)
+                for number, part in subscription._parts.items()
+                if (registration := self._registered(number)) is not None
+            ]
             try:
-                for key in keys:
-                    code = key.protocol << 24 | key.event << 16
-                    self._attach(subscription, code, int(key) & 0xFFFF, address, context, priority)
+                for part, registration in registrations:
+                    self._bind(subscription, part, registration)
             except BaseException:
                 subscription._deactivate()
                 raise
             self._subscriptions[subscription] = None
             for key in keys:
                 self._by_key[key] = [*self._by_key.get(key, ()), subscription]
+        try:
+            for _, registration in registrations:
+                self._enable(subscription, registration)
+        except BaseException:
+            self._end(subscription, "cancelled")
+            self._let_go(subscription, False)
+            raise
         return subscription
 
-    def _remove(self, subscription: Subscription) -> None:
-        """Take a subscription that is cancelled off the books. Under the lock."""
-        self._subscriptions.pop(subscription, None)
-        for key in subscription.keys:
-            # An interrupted subscribe() may not have come as far as this key.
-            others = [other for other in self._by_key.get(key, ()) if other is not subscription]
-            if others:
-                self._by_key[key] = others
-            else:
-                self._by_key.pop(key, None)
-
     def _check_known(self, key: Key) -> None:
-        protocol = self._protocols.get(key.protocol)
-        if protocol is None:
-            raise UnknownEventError(f"protocol {key.protocol:#x} is not registered")
-        if not any(event.id == key.event for event in protocol.events):
-            raise UnknownEventError(f"{protocol!r} has no event {key.event}")
+        registration = self._registered(key.protocol)
+        if registration is not None and key.event not in registration.types:
+            raise UnknownEventError(f"{registration.protocol!r} has no event {key.event}")
 
     def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
         for other in tuple(self._by_key.get(key, ())):
             same = other.target == (address, context) if address else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")
-
-    def _let_go(self, subscription: Subscription, idle: bool) -> None:
-        """Drop the callable of a cancelled subscription, a native one only when it can't be running."""
-        with self._lock:
-            cancelled = [*self.lingering, subscription]
-            free = [
-                other
-                for other in cancelled
-                if not other.native or (idle and other is subscription) or self._await_idle(other, 0)
-            ]
-            self.lingering[:] = [other for other in cancelled if other not in free]
-        for other in free:  # destructors run here, without the lock
-            other._forget()
-
-    @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """The subscriptions that are not cancelled, oldest first."""
-        with self._lock:
-            return tuple(self._subscriptions)
-
-
-def is_asynchronous(function: Any) -> bool:
-    """Return whether calling the function gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Return whether two callables are the same function, or the same function of the same object."""
-    # Bound methods are made anew at each access; their == compares the function and the object's identity.
-    return one is other or (isinstance(one, BOUND) and isinstance(other, BOUND) and bool(one == other))

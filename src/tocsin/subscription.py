@@ -2,20 +2,42 @@
 
 Made by Pipeline.subscribe(). The pipeline keeps it and its callable; so dropping a Subscription cancels
 nothing. Any thread may cancel, callbacks too.
+
+Its keys fall into parts, one for each protocol. A part is bound while its protocol is registered: then it
+is in the chains, and has grants for the sources that were switched on for it. Otherwise it waits. Parts
+bind and wait on their own; the subscription is active while any of them is bound.
 """
 
 import weakref
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tocsin.backend import SubscriptionCore
+from tocsin.enabling import Grant
 from tocsin.key import Key
 from tocsin.stats import SubscriptionStats
 
 if TYPE_CHECKING:
+    from tocsin.bindings import Registration
     from tocsin.subscribers import Subscribers
 
-__all__ = ["Subscription"]
+__all__ = ["Part", "Subscription"]
+
+
+class Part:
+    """Keep what a subscription has in one protocol. Under the lock of the pipeline."""
+
+    def __init__(self, keys: list[Key]) -> None:
+        self.keys = keys
+        self.registration: Registration | None = None  # None while it waits for one
+        self.grants: list[Grant] = []
+        self.failed: dict[int, Exception] = {}
+
+    def take_grants(self) -> list[Grant]:
+        """Return the grants, which are the caller's to give back now."""
+        grants, self.grants = self.grants, []
+        return grants
 
 
 class Subscription(SubscriptionCore):
@@ -33,7 +55,10 @@ class Subscription(SubscriptionCore):
         self._setup(callback, not native, batch)
         self.native = native
         self._pipeline = weakref.ref(pipeline)
-        self._state: Literal["active", "cancelled"] = "active"
+        self._ended: Literal["cancelled", "purged"] | None = None
+        self._parts: dict[int, Part] = {}  # by protocol id
+        for key in keys:
+            self._parts.setdefault(key.protocol, Part([])).keys.append(key)
         self.keys = keys
         self.priority = priority
         self.batch = batch
@@ -50,9 +75,29 @@ class Subscription(SubscriptionCore):
         return self.keys[0].source
 
     @property
-    def state(self) -> Literal["active", "cancelled"]:
-        """Where it is in its life: "active" or "cancelled"."""
-        return self._state
+    def state(self) -> Literal["pending", "active", "cancelled", "purged"]:
+        """Where it is in its life.
+
+        "pending": none of its protocols is registered; "active": at least one is; "cancelled"; "purged":
+        nothing that it named can be had (the protocol turned out not to have the event, or refused every
+        source), as on_error was told.
+        """
+        if self._ended is not None:
+            return self._ended
+        parts = tuple(self._parts.values())
+        return "active" if any(part.registration is not None for part in parts) else "pending"
+
+    @property
+    def failed_sources(self) -> Mapping[int, Exception]:
+        """The sources that could not be switched on for it, and why; empty if all could.
+
+        A source that failed for several events is there with its first error. A snapshot; a protocol
+        that is unregistered takes its failures with it.
+        """
+        failed: dict[int, Exception] = {}
+        for part in tuple(self._parts.values()):
+            failed = {**part.failed, **failed}
+        return MappingProxyType(failed)
 
     def stats(self) -> SubscriptionStats:
         """Return what was counted so far; of native subscriptions nothing is."""
@@ -61,26 +106,24 @@ class Subscription(SubscriptionCore):
     def cancel(self, *, wait: bool = True, timeout: float | None = None) -> bool:
         """Let no call start any more, not even inside a batch in progress; then wait for a running one.
 
-        Waits without the GIL and answers signals; inside any callback of its pipeline it never waits.
-        As with Thread.join: hold no lock that the callback takes. True if no call is running any
-        more, False if the timeout (seconds) ran out or it did not wait. Harmless to repeat; any
-        thread.
+        Sources that nobody else wants are switched off, on this thread unless another one is inside
+        set_enabled of the protocol: that one does it then. Errors of that go to on_error. Waits without
+        the GIL and answers signals; inside any callback of its pipeline, and inside set_enabled, it
+        never waits. As with Thread.join: hold no lock that the callback takes. True if no call is
+        running any more, False if the timeout (seconds) ran out or it did not wait. Harmless to repeat;
+        any thread.
         """
         pipeline = self._pipeline()
         if pipeline is None:  # gone; a call that was running then may be running still
-            self._state = "cancelled"
+            self._ended = self._ended or "cancelled"
             return self._silence()
-        with pipeline._lock:
-            if self._state == "active":
-                self._state = "cancelled"
-                self._deactivate()
-                pipeline._remove(self)
+        pipeline._end(self, "cancelled")
         idle = self._await_idle_in(pipeline, wait, timeout)
         pipeline._let_go(self, idle)
         return idle
 
     def _await_idle_in(self, pipeline: "Subscribers", wait: bool, timeout: float | None) -> bool:
-        if not wait or pipeline._is_inside():
+        if not wait or pipeline._is_inside() or pipeline._is_commanding():
             return False
         return pipeline._await_idle(self, timeout)
 
@@ -99,4 +142,4 @@ class Subscription(SubscriptionCore):
         what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         kind = " batch" if self.batch else ""
         callback = getattr(self.callback, "__qualname__", None) or repr(self.callback)
-        return f"<Subscription {what} {self._state}{kind} priority={self.priority} {callback}>"
+        return f"<Subscription {what} {self.state}{kind} priority={self.priority} {callback}>"

@@ -212,6 +212,13 @@ void arena_free(void *block) {
     }
 }
 
+size_t arena_size(const void *block) {
+    size_t first = (size_t)((const unsigned char *)block - arena) / GRANULE, i = first;
+    while (shadow()[i] == LIVE)
+        i++;
+    return (i - first) * GRANULE;
+}
+
 long arena_blocks(void) { return heap()->blocks; }
 
 void arena_ignore(const void *word, size_t size) {

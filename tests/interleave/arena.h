@@ -38,6 +38,7 @@ void arena_begin(void);
 /* Zeroed bytes from a region. The scene may have them left out of the hash: counters that decide nothing. */
 void *arena_alloc(int region, size_t size);
 void arena_free(void *block);
+size_t arena_size(const void *block); /* of a live one */
 long arena_blocks(void);
 void arena_ignore(const void *word, size_t size);
 

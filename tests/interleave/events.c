@@ -34,7 +34,7 @@ typedef struct {
     queue_scene_t queues[QUEUES];
     int n_queues, stages, how;
     uint32_t size; /* of a payload */
-    uint32_t closed, abandoned, unclaimed_too, is_inside;
+    uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
     struct {
         uint32_t queue, puts, resize, may_stop;
     } jobs[WRITERS];
@@ -160,6 +160,7 @@ typedef struct {
     uint32_t ring;
     uint64_t start;
     int max_workers; /* not 0: with keepers */
+    int handles;     /* writers use a native producer also where it isn't exclusive */
 } set_t;
 
 static void begin(const set_t *set) {
@@ -171,8 +172,8 @@ static void begin(const set_t *set) {
         queue_scene_t *q = &S->queues[i];
         q->queue = queue_new(S->world, 16 + i, set->ring ? set->ring : 256,
                              set->start ? set->start : ((uint64_t)1 << 32) - 64, q);
-        if (set->how == EXCLUSIVE)
-            q->handle = handle_new(S->world, q->queue, 1);
+        if (set->how == EXCLUSIVE || set->handles)
+            q->handle = handle_new(S->world, q->queue, set->how == EXCLUSIVE);
         if (set->stages & NATIVE)
             subscribe(i, 0, native_called);
         if (set->stages & PYTHON)
@@ -198,7 +199,7 @@ static int add_writer(uint32_t me, uint32_t queue, uint32_t puts) {
 }
 
 static void always(void) {
-    for (int i = 0; i < S->n_queues; i++)
+    for (int i = 0; i < S->n_queues && !S->dropped; i++)
         if (!queue_is_sane(S->queues[i].queue))
             xp_fail("counters", "of queue %d are out of order", i);
 }
@@ -557,6 +558,84 @@ static const scene_t closing = {.name = "close",
                                 .variants = 4,
                                 .variant_names = close_names};
 
+/* -- unregistering ---------------------------------------------------------------------------- */
+
+enum { CALLER_NATIVE, CALLER_PYTHON, HANDLE, READER };
+static const char *const unregister_names[] = {"caller-native", "caller-python", "handle", "reader"};
+
+/* As the face unregisters (lifetime.pxd): nobody may touch what is freed with the last who holds or uses it.
+ */
+static void unregisterer(void *unused) {
+    queue_scene_t *q = &S->queues[0];
+    (void)unused;
+    queue_shut(q->queue);
+    if (!queue_is_quiet(q->queue))
+        return; /* the face asks again */
+    uint64_t goal = queue_target(q->queue);
+    while (!queue_await(q->queue, goal, -1)) {
+    }
+    queue_disable(q->queue);
+    while (!queue_await_idle(q->queue)) {
+    }
+    for (int slot = 0; slot < 2; slot++)
+        if (q->subscribers[slot])
+            cancel(0, slot);
+    S->dropped = 1;
+    queue_remove(S->world, q->queue);
+}
+
+/* Who comes from Python holds the queue as long as the call lasts. */
+static void caller(void *which) {
+    writer(which);
+    queue_unhold(S->queues[0].queue);
+}
+
+static void last_reader(void *unused) {
+    books_t books;
+    (void)unused;
+    queue_books(S->queues[0].queue, &books);
+    queue_unhold(S->queues[0].queue);
+}
+
+static void unregister_setup(int variant) {
+    set_t set = {.how = SHARED,
+                 .stages = variant == CALLER_PYTHON ? PYTHON : NATIVE,
+                 .native_workers = 1,
+                 .handles = variant == HANDLE};
+    begin(&set);
+    if (variant == HANDLE) {
+        add_writer(0, 0, 2);
+    } else {
+        queue_hold(S->queues[0].queue);
+        S->jobs[0].puts = variant == CALLER_NATIVE ? 2 : 1;
+        if (variant == READER)
+            put_in(&S->queues[0], 0);
+        xp_thread("caller", variant == READER ? last_reader : caller, (void *)0);
+    }
+    xp_thread("unregister", unregisterer, NULL);
+}
+
+static void unregister_final(void) {
+    queue_scene_t *q = &S->queues[0];
+    int last = S->stages & PYTHON ? 1 : 0;
+    if (S->dropped) {
+        if (q->seen[last][0] < q->accepted[0])
+            xp_fail("stranded", "the queue has gone, and %u of %u were seen", q->seen[last][0],
+                    q->accepted[0]);
+    } else
+        final();
+}
+
+static const scene_t unregister = {.name = "unregister",
+                                   .about = "a queue that goes while writers, stages and readers are at it",
+                                   .setup = unregister_setup,
+                                   .always = always,
+                                   .final = unregister_final,
+                                   .teardown = teardown,
+                                   .release = release,
+                                   .variants = 4,
+                                   .variant_names = unregister_names};
+
 /* -- books ------------------------------------------------------------------------------------ */
 
 static const char *const books_names[] = {"native", "python"};
@@ -606,5 +685,5 @@ static void side_setup(int variant) {
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
 
-const scene_t *const events_scenes[] = {&notify, &writers, &ring,  &subscribers, &gone, &wait,
-                                        &frozen, &closing, &books, &side,        NULL};
+const scene_t *const events_scenes[] = {&notify, &writers, &ring,       &subscribers, &gone, &wait,
+                                        &frozen, &closing, &unregister, &books,       &side, NULL};

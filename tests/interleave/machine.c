@@ -306,7 +306,12 @@ int thread_start(const char *name, thread_function function, void *argument) {
 }
 
 void *xp_alloc(size_t size) { return arena_alloc(current + 1, size); }
-void xp_free(void *block) { arena_free(block); }
+void xp_free(void *block) {
+    /* Whoever is given these bytes next gets them after what we wrote: allocators see to that. */
+    if (block != NULL)
+        xp_settle_own(block, arena_size(block));
+    arena_free(block);
+}
 
 /* -- what scenes call ------------------------------------------------------------------------- */
 

@@ -13,8 +13,14 @@ from tocsin._core.control cimport (
     workqueue_freeze,
     workqueue_thaw,
 )
-from tocsin._core.core cimport Core
+from tocsin._core.core cimport Core, core_remove_queue
 from tocsin._core.equeue cimport EventsQueue, Stage
+from tocsin._core.lifetime cimport (
+    equeue_await_idle,
+    equeue_disable,
+    equeue_hold,
+    equeue_let_go,
+)
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
@@ -115,6 +121,29 @@ cdef public int queue_is_sane(void* queue) noexcept nogil:
     cdef uint64_t in_ = a64_load_relaxed(&q.ring.fifo.in_)
     cdef uint64_t out = a64_load_relaxed(&q.ring.fifo.out)
     return in_ - out <= q.ring.fifo.mask + 1 and <int64_t> (in_ - a64_load_relaxed(&q.passed)) >= 0
+
+
+# -- the life of a queue ---------------------------------------------------------------------------
+
+cdef public void queue_hold(void* queue) noexcept nogil:
+    equeue_hold(<EventsQueue*> queue)
+
+
+cdef public void queue_unhold(void* queue) noexcept nogil:
+    equeue_let_go(<EventsQueue*> queue)
+
+
+cdef public void queue_disable(void* queue) noexcept nogil:
+    equeue_disable(<EventsQueue*> queue)
+
+
+cdef public int queue_await_idle(void* queue) noexcept nogil:
+    """Sleep once for each stage until nobody has its work: true if nobody has."""
+    return equeue_await_idle(<EventsQueue*> queue, -1)
+
+
+cdef public void queue_remove(void* world, void* queue) noexcept nogil:
+    core_remove_queue(<Core*> world, <EventsQueue*> queue)
 
 
 # -- works alone -----------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-/* What parts.pyx adds to the driver's world.h: works alone, worlds without keepers, and names for words. */
+/* What parts.pyx adds to the driver's world.h: works alone, worlds without keepers, queues that
+ * go, and names for words. */
 #ifndef SHIPPED_H
 #define SHIPPED_H
 
@@ -10,6 +11,13 @@ extern void world_describe(void *world);
 extern void queue_describe(void *queue);
 extern int queue_is_sane(void *queue);
 extern uint64_t queue_position_in(void *queue);
+
+/* The life of a queue: holders, and the steps in which a registration ends. */
+extern void queue_hold(void *queue);
+extern void queue_unhold(void *queue);
+extern void queue_disable(void *queue);
+extern int queue_await_idle(void *queue);
+extern void queue_remove(void *world, void *queue);
 
 /* Works: a queue of them, and items that call hook_item(number) */
 extern void *works_new(void);

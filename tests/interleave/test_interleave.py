@@ -35,6 +35,7 @@ SMALL += [
     "gone/native",
 ]
 SMALL += ["wait/flush-native", "close/native-shared", "close/native-exclusive", "books", "side/one-more"]
+SMALL += ["unregister"]
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ from tocsin._core.equeue cimport (
     stage_has_passed,
     stage_look_at_turn,
 )
+from tocsin._core.lifetime cimport equeue_release, equeue_retain
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.payload cimport PayloadRule
 from tocsin._core.producer cimport Producer, producer_is_inside, producer_notify, producer_shut
@@ -281,6 +282,7 @@ cdef public tocsin_producer* handle_new(void* world, void* queue, int exclusive)
     cdef Producer* producer = <Producer*> memory_alloc(sizeof(Producer))
     functions.notify = producer_notify
     core_retain(world)
+    equeue_retain(<EventsQueue*> queue)
     producer.handle.functions = &functions
     producer.queue = <EventsQueue*> queue
     producer.core = <Core*> world
@@ -296,5 +298,6 @@ cdef public int handle_close(tocsin_producer* handle) noexcept nogil:
 
 cdef public void handle_release(tocsin_producer* handle) noexcept nogil:
     cdef Core* core = (<Producer*> handle).core
+    equeue_release((<Producer*> handle).queue)
     memory_free(handle)
     core_release(core)

@@ -1,6 +1,7 @@
 """What type checkers know of a pipeline; checked by mypy --strict and pyright, never run."""
 
-from typing import Any, NamedTuple, assert_type
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, assert_type
 
 import tocsin
 from tocsin.types import i4, u4
@@ -17,6 +18,15 @@ class Motor(tocsin.Protocol):
 
 
 MOTOR = Motor(0x80)
+
+
+def set_enabled(event: tocsin.EventType[Any], source: int, on: bool) -> None:
+    print(event.name, source, on)
+
+
+def is_supported(event: tocsin.EventType[Any], source: int) -> bool:
+    return source < 3
+
 
 with tocsin.Pipeline(workers=0) as pipeline:
     assert_type(pipeline, tocsin.Pipeline)
@@ -47,4 +57,10 @@ with tocsin.Pipeline(workers=0) as pipeline:
     assert_type(pipeline.notify(MOTOR.limit, Limit(3, 9000)), bool)
     assert_type(pipeline.notify_many(MOTOR.limit, bytes(16)), int)
     assert_type(pipeline.flush(1.0), bool)
+
+    pipeline.register(Motor(0x81), num_sources=4, set_enabled=set_enabled, is_supported=is_supported)
+    late = pipeline.subscribe((0x82, 0), print)
+    assert_type(late.state, Literal["pending", "active", "cancelled", "purged"])
+    assert_type(late.failed_sources, Mapping[int, Exception])
+    assert_type(pipeline.unregister(MOTOR, timeout=1.5), bool)
     assert_type(pipeline.stats().protocols[0x80].accepted, int)

@@ -1,5 +1,6 @@
 """freeze() and thaw(): no call begins in between, and nothing is lost."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -173,3 +174,30 @@ def test_freezing_a_closed_pipeline_is_an_error(pipeline: Any) -> None:
     with pytest.raises(tocsin.ClosedError):
         pipeline.freeze()
     assert pipeline.flush() is True
+
+
+def test_a_batch_kept_over_a_freeze_goes_with_a_subscription_cancelled_meanwhile(
+    make_pipeline: Callable[..., Any],
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.register(MOTOR)
+    got: list[int] = []
+    frozen = threading.Event()
+
+    @pipeline.subscribe(MOTOR.tick)
+    def freeze(event: Any) -> None:
+        if event.report.n == 1:
+            pipeline.freeze()
+            frozen.set()
+
+    for _ in range(3):
+        subscription = pipeline.subscribe(MOTOR.tick, lambda batch: got.append(len(batch)), batch=True)
+        pipeline.notify_many(MOTOR.tick, b"".join(n.to_bytes(8, "little") for n in range(3)))
+        assert frozen.wait(PATIENCE)
+        subscription.cancel()
+        pipeline.subscribe(MOTOR.raw, print).cancel()  # whatever is over is let go of here
+        frozen.clear()
+        pipeline.thaw()
+        assert pipeline.flush(PATIENCE)
+    assert got == []
+    assert books_of(pipeline).delivered == 9

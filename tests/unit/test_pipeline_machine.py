@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -52,6 +53,7 @@ class Queue:
     refused: int = 0
     delivered: int = 0
     unclaimed: int = 0
+    errors: int = 0
 
     def put(self, event: int, source: int, payload: bytes) -> bool:
         length = 16 + (len(payload) + 15) // 16 * 16
@@ -76,7 +78,7 @@ class PipelineMachine(RuleBasedStateMachine):
         self.queues: dict[int, Queue] = {}
         self.ears: list[Ear] = []
         self.frozen = False
-        self.unknown = self.errors = 0
+        self.unknown = 0
         self.calls: dict[int, list[tuple[int, bytes]]] = {0x80: [], 0x81: []}
         self.expected: dict[int, list[tuple[int, bytes]]] = {0x80: [], 0x81: []}
 
@@ -98,6 +100,20 @@ class PipelineMachine(RuleBasedStateMachine):
             self.pipeline.register(PROTOCOLS[protocol], queue_size=QUEUE[protocol])
             self.queues[protocol] = Queue(QUEUE[protocol], self.start)
 
+    @precondition(lambda self: self.queues)
+    @rule(data=st.data())
+    def unregister(self, data: st.DataObject) -> None:
+        protocol = data.draw(st.sampled_from(sorted(self.queues)))
+        if self.frozen:
+            with pytest.raises(RuntimeError, match="frozen"):
+                self.pipeline.unregister(PROTOCOLS[protocol])
+            return
+        if protocol == 0x81:
+            self.deliver()  # callbacks of the other one notify it, and would find it gone
+        assert self.pipeline.unregister(PROTOCOLS[protocol]) is True
+        self.deliver()
+        del self.queues[protocol]
+
     @rule(
         protocol=st.sampled_from((0x80, 0x81)),
         parts=st.lists(
@@ -111,8 +127,6 @@ class PipelineMachine(RuleBasedStateMachine):
     )
     def subscribe(self, protocol: int, parts: list[Any], priority: int, deed: str) -> None:
         # Of one protocol each: between protocols there is no order, and cancelling would show it.
-        if protocol not in self.queues:
-            return
         ear = Ear(len(self.ears), [(protocol, *part) for part in parts], priority, deed)
         names = [tocsin.Key(*key) for key in ear.keys]
         if deed == "cancel another":
@@ -204,7 +218,7 @@ class PipelineMachine(RuleBasedStateMachine):
                     continue
                 called = True
                 self.expected[protocol].append((ear.number, payload))
-                self.errors += ear.deed == "raise"
+                queue.errors += ear.deed == "raise"
                 if ear.deed == "cancel itself":
                     ear.active = False
                 if ear.deed == "cancel another" and ear.victim is not None:
@@ -238,8 +252,11 @@ class PipelineMachine(RuleBasedStateMachine):
             assert (books.accepted, books.refused) == (queue.accepted, queue.refused)
             assert (books.delivered, books.unclaimed) == (queue.delivered, queue.unclaimed)
             assert (books.pending, books.abandoned) == (len(queue.waiting), 0)
-        assert sum(b.callback_errors for b in stats.protocols.values()) == self.errors
+            assert books.callback_errors == queue.errors
         assert len(self.pipeline.subscriptions) == sum(ear.active for ear in self.ears)
+        for ear in self.ears:
+            bound = "active" if ear.keys[0][0] in self.queues else "pending"
+            assert ear.real.state == (bound if ear.active else "cancelled")
 
 
 TestPipelineMachine = PipelineMachine.TestCase

@@ -99,7 +99,6 @@ def test_a_coroutine_function_is_refused(pipeline: Any, callback: Any) -> None:
 @pytest.mark.parametrize(
     ("event", "options", "error", "words"),
     [
-        ((0x82, 0), {}, tocsin.UnknownEventError, "0x82"),
         ((0x80, 4), {}, tocsin.UnknownEventError, "no event 4"),
         ([MOTOR.tick, (0x80, 4)], {}, tocsin.UnknownEventError, "no event 4"),
         (Motor.tick, {}, TypeError, "not bound"),

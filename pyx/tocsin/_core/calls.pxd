@@ -11,3 +11,4 @@ cdef int calls_end(void* context) noexcept
 cdef int call_with_event(void* context, const tocsin_event* event) noexcept
 cdef int call_with_batch_later(void* context, const tocsin_event* event) noexcept
 cdef uint64_t call_batches(Stage* stage) noexcept nogil
+cdef void tell(object on_error, object error, object subscription, object argument) noexcept

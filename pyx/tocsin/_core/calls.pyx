@@ -48,7 +48,7 @@ ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
-    """True if no call may begin now. Without workers, who flushes ends the chain that it is in first."""
+    """True if no call may begin now. Frozen without workers, who flushes ends the chain that it is in."""
     cdef uint32_t halted = a32_load_relaxed(&wq.halted)
     return halted != 0 and (wq.base_threads != 0 or halted & HALT_STOPPED != 0)
 
@@ -99,13 +99,13 @@ cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
     cdef Member member = <Member> context
     cdef object event
     event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
-    return invoke(member, event)
+    return invoke(member.bridge, member, event)
 
 
-cdef inline object member_begin_call(Member member, bint* must_wait):
+cdef inline object member_begin_call(StageBridge bridge, Member member, bint* must_wait):
     """The callable, which is running from now on; None: it was cancelled, or must wait. The stage, with the GIL."""
     cdef object callback = None
-    cdef const WorkQueue* wq = member.bridge.q.python.wq
+    cdef const WorkQueue* wq = bridge.q.python.wq
     with cython.critical_section(member):
         must_wait[0] = is_halted(wq)
         if not must_wait[0] and member.callback is not None:
@@ -115,15 +115,15 @@ cdef inline object member_begin_call(Member member, bint* must_wait):
     return callback
 
 
-cdef object member_begin_late(Member member, object argument):
+cdef object member_begin_late(StageBridge bridge, Member member, object argument):
     """As member_begin_call(), after a thaw; None also if the pipeline was stopped. The stage, with the GIL."""
     cdef object callback = None
     cdef bint must_wait = True
     try:
-        while must_wait and await_thaw(member.bridge):
-            callback = member_begin_call(member, &must_wait)
+        while must_wait and await_thaw(bridge):
+            callback = member_begin_call(bridge, member, &must_wait)
     except BaseException as error:           # a signal handler's, in the main thread with workers=0
-        report(member, error, argument)
+        report(bridge, member, error, argument)
     return callback
 
 
@@ -136,16 +136,18 @@ cdef inline bint member_end_call(Member member) noexcept:
     return is_cancelled
 
 
-cdef int invoke(Member member, object argument) noexcept:
-    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL."""
-    cdef StageBridge bridge = member.bridge
+cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
+    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL.
+
+    A member that has left and kept a batch from a frozen run has no bridge of its own any more.
+    """
     cdef PyObject* result
     cdef bint is_cancelled
     cdef bint must_wait
     cdef bint stops
-    cdef object callback = member_begin_call(member, &must_wait)
+    cdef object callback = member_begin_call(bridge, member, &must_wait)
     if must_wait:
-        callback = member_begin_late(member, argument)
+        callback = member_begin_late(bridge, member, argument)
     if callback is None:
         return CHAIN_SKIPPED
     if bridge.timed is not member:
@@ -158,7 +160,7 @@ cdef int invoke(Member member, object argument) noexcept:
     if watch_is_due(&bridge.watch):
         book_time(bridge)
     if result == NULL:
-        report_raised(member, argument)
+        report_raised(bridge, member, argument)
     if is_cancelled:
         bell_ring(&bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
     if result == NULL:
@@ -185,7 +187,7 @@ cdef int call_with_batch_later(void* context, const tocsin_event* record) noexce
             raise MemoryError("no memory for a batch")
         mark(member.bridge, batch)
     except BaseException as error:
-        report(member, error, None)
+        report(member.bridge, member, error, None)
         return CHAIN_CALLED
     return CHAIN_COLLECTED
 
@@ -217,7 +219,7 @@ cdef uint64_t call_filled(void* context) noexcept:
     for member in filled:
         for event in list(member.batches):
             batch = member.batches.pop(event)
-            if batch.count != 0 and invoke(member, batch) != CHAIN_SKIPPED:
+            if batch.count != 0 and invoke(bridge, member, batch) != CHAIN_SKIPPED:
                 called |= <uint64_t> 1 << batch.slot
             if batch_is_ours(batch):
                 batch_clear(batch)
@@ -233,7 +235,7 @@ cdef uint64_t call_batches(Stage* stage) noexcept nogil:
 
 # -- errors ----------------------------------------------------------------------------------------
 
-cdef void report_raised(Member member, object argument) noexcept:
+cdef void report_raised(StageBridge bridge, Member member, object argument) noexcept:
     """Report the exception that a call left behind."""
     cdef PyObject* kind = NULL
     cdef PyObject* value = NULL
@@ -242,21 +244,21 @@ cdef void report_raised(Member member, object argument) noexcept:
     PyErr_NormalizeException(&kind, &value, &traceback)
     if traceback != NULL:
         PyException_SetTraceback(value, traceback)
-    report(member, <object> value, argument)
+    report(bridge, member, <object> value, argument)
     Py_DECREF(kind)
     Py_DECREF(value)
     Py_XDECREF(traceback)
 
 
-cdef void report(Member member, object error, object argument) noexcept:
+cdef void report(StageBridge bridge, Member member, object error, object argument) noexcept:
     """Count an exception of a callable and tell on_error of it."""
     cdef SubscriptionCore subscription = member.subscription
     with cython.critical_section(subscription):
         subscription.errors += 1
         before, subscription.last_error = subscription.last_error, error
     del before           # what it frees runs out here
-    a64_fetch_add_relaxed(&member.bridge.q.callback_errors, 1)
-    tell(member.bridge.on_error, error, subscription, argument)
+    a64_fetch_add_relaxed(&bridge.q.callback_errors, 1)
+    tell(bridge.on_error, error, subscription, argument)
 
 
 cdef void tell(object on_error, object error, object subscription, object argument) noexcept:

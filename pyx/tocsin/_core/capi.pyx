@@ -3,7 +3,8 @@
 """Native handles: producers for code that isn't Python, and the addresses of native subscribers.
 
 A producer's block is freed with the core, not with the Python object: native code may hold its address as
-long as the pipeline or any handle lives, and gets -ESHUTDOWN from a closed one. Opening and closing are cold and
+long as the pipeline or any handle lives, and gets -ESHUTDOWN from a closed one. It uses the struct of its queue,
+which so outlives the registration of the protocol; the ring doesn't. Opening and closing are cold and
 serialised by the face.
 """
 
@@ -27,6 +28,7 @@ from tocsin._core.producer cimport (
     producer_shut,
 )
 from tocsin._core.ring cimport ring_close, ring_share, ring_take_over
+from tocsin._core.ties cimport StageBridge
 from tocsin._core.times cimport deadline_of, slice_until, stamp_of
 from tocsin._core.worker cimport workqueue_await_end
 
@@ -70,7 +72,8 @@ cdef class ProducerCore:
 
     def _open(self, owner: NotifyCore, protocol: int, exclusive: bool) -> None:
         """Open a producer of a registered protocol. With the face's lock and, as everywhere, the GIL."""
-        cdef EventsQueue* q = (<NotifyCore> owner).queue(protocol)
+        cdef StageBridge bridge = (<NotifyCore> owner).bridges[protocol]
+        cdef EventsQueue* q = bridge.q
         cdef Core* core = (<NotifyCore> owner).core
         if a32_load_relaxed(&q.exclusive):
             raise ExclusiveError(
@@ -84,7 +87,7 @@ cdef class ProducerCore:
         producer.queue = q
         producer.core = core
         producer.exclusive = exclusive
-        core_keep(core, &producer.kept, producer)
+        core_keep(core, &producer.kept, producer, q)
         core_retain(core)
         self.producer = producer
         if not exclusive:

@@ -2,8 +2,8 @@
 
 Everything that threads or native handles may still use after Python has let the pipeline go hangs on one
 `Core`, which counts its users: the pipeline, each worker and keeper, each subscription, each native producer.
-The last one frees it, wherever it is. Queues are added and never taken away, so a pointer to one is good
-as long as its user counts.
+The last one frees it, wherever it is. A queue that is registered has its place here, and the core is one of
+those that hold it; how it goes when its protocol is unregistered stands in lifetime.pxd.
 
 Closing goes in steps, each harmless to repeat: shut the doors (no event is accepted any more), wait until no
 writer is inside, let the workers deliver what was accepted, then either everything has passed or the rest is
@@ -26,9 +26,9 @@ from tocsin._core.atomic cimport (
     aptr_load_acquire,
     aptr_store_release,
 )
-from tocsin._core.chain cimport Retired
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_look_at_turn
 from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.lifetime cimport equeue_let_go, equeue_release, equeue_retain
 from tocsin._core.memory cimport (
     memory_alloc,
     memory_fault_in,
@@ -36,19 +36,14 @@ from tocsin._core.memory cimport (
     memory_map,
     memory_unmap,
 )
-from tocsin._core.payload cimport PayloadRule
 from tocsin._core.ring cimport ring_close, ring_init, ring_is_quiet, ring_reserved, ring_share
-from tocsin._core.routes cimport routes_free
 from tocsin._core.stages cimport native_stage, python_stage
-from tocsin._core.subscribe cimport retired_free
 from tocsin._core.thread cimport (
     EVERYONE,
-    bell_destroy,
     bell_init,
     bell_look,
     bell_park,
     bell_ring,
-    lock_destroy,
     lock_init,
 )
 from tocsin._core.work cimport work_function, work_init
@@ -56,9 +51,10 @@ from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
 
 
 cdef struct Kept:
-    # Part of a block that native code may hold an address of: freed with the core.
+    # Part of a block that native code may hold an address of: freed with the core, and a user of its queue.
     Kept* following
     void* block
+    EventsQueue* queue
 
 
 cdef struct Core:
@@ -106,22 +102,28 @@ cdef inline void core_release(void* core) noexcept nogil:
         core_free(<Core*> core)
 
 
-cdef inline void core_keep(Core* core, Kept* kept, void* block) noexcept nogil:
-    """Free a block together with the core. One caller at a time."""
+cdef inline void core_keep(Core* core, Kept* kept, void* block, EventsQueue* q) noexcept nogil:
+    """Free a block together with the core, and have it use a queue until then. One caller at a time."""
+    equeue_retain(q)
     kept.block = block
+    kept.queue = q
     kept.following = core.kept
     core.kept = kept
 
 
 cdef inline void core_free(Core* core) noexcept nogil:
     cdef int protocol
+    cdef EventsQueue* q
     cdef void* block
     while core.kept != NULL:
         block = core.kept.block
+        equeue_release(core.kept.queue)
         core.kept = core.kept.following
         memory_free(block)
     for protocol in range(256):
-        equeue_free(<EventsQueue*> aptr_load_acquire(&core.queues[protocol]))   # [queue-added]
+        q = core_queue(core, protocol)
+        if q != NULL:
+            equeue_let_go(q)
     workqueue_destroy(&core.native)
     workqueue_destroy(&core.python)
     memory_free(core)
@@ -138,13 +140,18 @@ cdef inline void stage_init(Stage* stage, EventsQueue* q, WorkQueue* wq, work_fu
 
 
 cdef inline EventsQueue* equeue_new(Core* core, int protocol, uint64_t size, uint64_t start) noexcept nogil:
-    """Make the queue of a protocol, `size` bytes, a power of two; NULL: no memory. Not yet visible."""
+    """Make the queue of a protocol, `size` bytes, a power of two; NULL: no memory. Not yet visible.
+
+    The caller is its holder, until core_add_queue().
+    """
     cdef EventsQueue* q = <EventsQueue*> memory_alloc(sizeof(EventsQueue))
     cdef void* data = memory_map(size)
     if q == NULL or data == NULL:
         memory_free(q)
         memory_unmap(data, size)
         return NULL
+    a32_store_relaxed(&q.users, 1)
+    a32_store_relaxed(&q.holders, 1)
     ring_init(&q.ring, data, size, start)
     if core.shared_writers:
         ring_share(&q.ring)
@@ -161,38 +168,19 @@ cdef inline EventsQueue* equeue_new(Core* core, int protocol, uint64_t size, uin
 
 
 cdef inline void core_add_queue(Core* core, EventsQueue* q) noexcept nogil:
-    """Make a finished queue known. One caller at a time."""
+    """Hold a finished queue in place of the caller, who made it. One caller at a time."""
     aptr_store_release(&core.queues[q.protocol], q)                         # [queue-added]
 
 
 cdef inline EventsQueue* core_queue(const Core* core, int protocol) noexcept nogil:
-    """The queue of a protocol, or NULL. Any user's thread."""
+    """The queue of a protocol, or NULL. Under the face's lock, or when nobody has the pipeline any more."""
     return <EventsQueue*> aptr_load_acquire(&core.queues[protocol])         # [queue-added]
 
 
-cdef inline void equeue_free(EventsQueue* q) noexcept nogil:
-    """Free a queue (NULL: none) and all that hangs on it. After the last user."""
-    cdef Retired* retired
-    cdef int event
-    if q == NULL:
-        return
-    while q.retired != NULL:
-        retired = q.retired
-        q.retired = retired.following
-        retired_free(retired)
-    routes_free(&q.routes)
-    for event in range(256):
-        rule_free(q.rules[event])
-    memory_unmap(q.ring.fifo.data, q.ring.fifo.mask + 1)
-    lock_destroy(&q.lock)
-    bell_destroy(&q.progress)
-    memory_free(q)
-
-
-cdef inline void rule_free(PayloadRule* rule) noexcept nogil:
-    if rule != NULL:
-        memory_free(rule.sizes)
-        memory_free(rule)
+cdef inline void core_remove_queue(Core* core, EventsQueue* q) noexcept nogil:
+    """Hold a queue no more, at the end of its registration (lifetime.pxd). One caller at a time."""
+    aptr_store_release(&core.queues[q.protocol], NULL)                      # [queue-added]
+    equeue_let_go(q)
 
 
 cdef inline void equeue_fault_in(EventsQueue* q) noexcept nogil:

@@ -3,33 +3,34 @@
 """The compiled half of a Pipeline beside notify(): queues, subscriptions, waiting and the end.
 
 All of it is cold. The face (tocsin/pipeline.py) serialises what changes the set of queues and of
-subscriptions; the rest may be called from any thread. Waiting always happens without the GIL, in slices after
-each of which signals are answered; deadlines are times of the monotonic clock in ns, -1 for none.
+subscriptions; the rest may be called from any thread. A queue is there as long as its bridge is in somebody's
+hands, so all of this takes bridges, not queues, out of the list. How to wait stands in waits.pyx.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from tocsin._core.atomic cimport a32_load_acquire, a64_load_relaxed, aptr_store_release
+from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
+from tocsin._core.calls cimport tell
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport core_add_queue, core_new, core_release, equeue_await_position
-from tocsin._core.core cimport equeue_free, equeue_has_passed, equeue_is_quiet, equeue_new
-from tocsin._core.core cimport equeue_target, equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue
+from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
 from tocsin._core.ending cimport bridges_pass, core_shut, core_stop, pipeline_end
-from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
+from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
+from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
-from tocsin._core.subscription cimport bridge_new, bridge_subscribe
-from tocsin._core.thread cimport bell_park, lock_drop, lock_take
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim, member_is_running
-from tocsin._core.times cimport deadline_of, slice_until
+from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
+from tocsin._core.thread cimport lock_drop, lock_take
+from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim, member_reclaim
+from tocsin._core.times cimport deadline_of
+from tocsin._core.waits cimport await_idle, await_member, await_position, await_quiet, await_workers
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start
-from tocsin._core.workqueue cimport WorkQueue, workqueue_run_here
+from tocsin._core.workqueue cimport WorkQueue
 
 from os import cpu_count
 
@@ -72,8 +73,11 @@ cdef class PipelineCore(NotifyCore):
 
     # -- queues -------------------------------------------------------------------------------------
 
-    def _add_queue(self, protocol: int, size: int, start: int, types: list) -> None:
-        """Make the queue of a protocol. `types`: 256 event types or None, by event id."""
+    def _add_queue(self, protocol: int, size: int, start: int, types: list) -> object:
+        """Make the queue of a protocol; its events are let in after _open_queue().
+
+        types: 256 event types or None, by event id. Gives an object that stands for the queue.
+        """
         cdef EventsQueue* q = equeue_new(self.core, protocol, size, start)
         if q == NULL:
             raise MemoryError(f"no memory for a queue of {size} bytes")
@@ -83,10 +87,47 @@ cdef class PipelineCore(NotifyCore):
                     q.rules[<int> event] = rule_new(event_type.rule, size)
             self.bridges[protocol] = bridge_new(self.core, q, types, self.on_error)
         except BaseException:
-            equeue_free(q)
+            equeue_let_go(q)
             raise
         core_add_queue(self.core, q)
-        aptr_store_release(&self.queues[<int> protocol], q)                 # [queue-known]
+        return self.bridges[protocol]
+
+    def _open_queue(self, protocol: int) -> None:
+        """Let the events of a protocol in."""
+        self.doors[protocol] = self.bridges[protocol]
+
+    def _shut_queue(self, protocol: int) -> None:
+        """Let no event of a protocol in any more: it names nothing registered, and producers get -ESHUTDOWN.
+
+        What was accepted goes on being delivered; to repeat this is harmless.
+        """
+        cdef StageBridge bridge = self.bridges[protocol]
+        self.doors[protocol] = None
+        equeue_shut(bridge.q)
+
+    def _await_queue(self, queue: StageBridge, timeout: object) -> bool:
+        """Wait until all that a shut queue accepted was delivered and no stage is at it; False: not in time."""
+        cdef int64_t deadline = deadline_of(timeout)
+        cdef StageBridge bridge = queue
+        cdef EventsQueue* q = bridge.q
+        if not await_quiet(self.core, q, deadline):
+            return False
+        if not await_position(self.core, q, equeue_target(q), deadline):
+            return False
+        equeue_disable(q)
+        return await_idle(self.core, q, deadline)
+
+    def _drop_queue(self, queue: StageBridge) -> None:
+        """Let a queue go, after _await_queue() or before _open_queue(), when no subscription is attached to it.
+
+        Then its protocol may be registered again. Its memory is freed as soon as nobody who came
+        before looks at it. Under the face's lock.
+        """
+        cdef StageBridge bridge = queue
+        bridge_detach(bridge)
+        bridge_reclaim(bridge)
+        self.bridges[bridge.q.protocol] = None
+        core_remove_queue(self.core, bridge.q)
 
     # -- subscriptions ------------------------------------------------------------------------------
 
@@ -95,23 +136,26 @@ cdef class PipelineCore(NotifyCore):
         priority: int
     ) -> None:
         """Put a subscription in the chain of a key; `function`: native, or 0 for its callable."""
-        cdef EventsQueue* q = self.queue_of(code)
         cdef uint32_t id = ((code >> 16) & 0xFF) << 16 | source
         cdef StageBridge bridge = self.bridges[code >> 24]
         cdef SubscriptionCore core = subscription
         cdef Member member
-        for member in core.members:
+        for member in core.copy_members():
             if member.bridge is bridge:
                 break
         else:
             member = bridge_subscribe(bridge, core, function, context, priority)
-            core.members.append(member)
-        if not equeue_subscribe(q, id, member.subscriber, core.is_python):
+            core.add_member(member)
+        if not equeue_subscribe(bridge.q, id, member.subscriber, core.is_python):
             raise MemoryError("no memory for a subscription")
         member.ids.append(id)
 
     def _is_inside(self) -> bool:
         return self.is_inside()
+
+    def _tell(self, error: BaseException, subscription: SubscriptionCore) -> None:
+        """Tell on_error of what no callable raised; what it raises itself goes to sys.unraisablehook."""
+        tell(self.on_error, error, subscription, None)
 
     # -- waiting ------------------------------------------------------------------------------------
 
@@ -119,70 +163,28 @@ cdef class PipelineCore(NotifyCore):
         """Wait until every event accepted so far has passed its last stage; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
         cdef uint64_t[256] targets
-        cdef int protocol
-        present = [protocol for protocol in range(256) if self.queue(protocol) != NULL]
-        for protocol in present:
-            targets[protocol] = equeue_target(self.queue(protocol))
-        for protocol in present:     # not those that were registered since
-            if not self.await_position(self.queue(protocol), targets[protocol], deadline):
+        cdef StageBridge bridge
+        cdef list present = self.present()       # not those that are registered from now on
+        for bridge in present:
+            targets[bridge.q.protocol] = equeue_target(bridge.q)
+        for bridge in present:
+            if not await_position(self.core, bridge.q, targets[bridge.q.protocol], deadline):
                 return False
         return True
 
-    cdef bint await_position(self, EventsQueue* q, uint64_t position, int64_t deadline) except -1:
-        cdef int64_t slice = 0
-        cdef bint ran = False
-        cdef bint passed = equeue_has_passed(q, position)
-        if passed:
-            return True
-        equeue_wait_begin(q)
-        try:
-            while not passed:
-                slice = slice_until(deadline)
-                with nogil:
-                    if not self.threaded:
-                        ran = workqueue_run_here(&self.core.native) | workqueue_run_here(&self.core.python)
-                        passed = equeue_has_passed(q, position)
-                    if not passed and not ran and slice > 0:
-                        passed = equeue_await_position(q, position, slice)
-                PyErr_CheckSignals()
-                if slice == 0 or a32_load_acquire(&q.abandoned):            # [abandoned]
-                    break
-            return equeue_has_passed(q, position)
-        finally:
-            equeue_wait_end(q)
+    cdef list present(self):
+        """The bridges of all queues, those that are shut too."""
+        return [bridge for bridge in self.bridges if bridge is not None]
 
     def _await_idle(self, subscription: SubscriptionCore, timeout: object) -> bool:
         """Wait until no call of a cancelled subscription is running; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
         cdef Member member
-        for member in (<SubscriptionCore?> subscription).members:
-            if not self.await_member(member, deadline):
+        for member in (<SubscriptionCore?> subscription).copy_members():
+            if not await_member(member, deadline):
                 return False
-            bridge_reclaim(member.bridge)
+            member_reclaim(member)
         return True
-
-    cdef bint await_member(self, Member member, int64_t deadline) except -1:
-        cdef EventsQueue* q = member.bridge.q
-        cdef bint is_python = member.subscription.is_python
-        cdef uint32_t turn = stage_look_at_turn(&q.native)
-        cdef uint32_t seen
-        cdef int64_t slice
-        equeue_wait_begin(q)
-        try:
-            while True:
-                seen = equeue_wait_look(q)
-                if is_python and not member_is_running(member):
-                    return True
-                if not is_python and stage_has_passed(&q.native, turn):
-                    return True
-                slice = slice_until(deadline)
-                if slice == 0:
-                    return False
-                with nogil:
-                    bell_park(&q.progress, seen, slice)
-                PyErr_CheckSignals()
-        finally:
-            equeue_wait_end(q)
 
     def _freeze(self) -> None:
         """Begin no call any more until _thaw(). Under the face's lock."""
@@ -201,17 +203,12 @@ cdef class PipelineCore(NotifyCore):
         core_shut(self.core)
 
     def _await_writers(self, timeout: object) -> bool:
-        """Wait until no shared writer is inside; False: not in time. They are quick, and don't ring."""
+        """Wait until no shared writer is inside; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
-        cdef int protocol
-        cdef WorkQueue* wq = &self.core.native
-        for protocol in range(256):
-            while self.queue(protocol) != NULL and not equeue_is_quiet(self.queue(protocol)):
-                if slice_until(deadline) == 0:
-                    return False
-                with nogil:
-                    workqueue_await_end(wq, 100_000)
-                PyErr_CheckSignals()
+        cdef StageBridge bridge
+        for bridge in self.present():
+            if not await_quiet(self.core, bridge.q, deadline):
+                return False
         return True
 
     def _stop(self) -> None:
@@ -223,25 +220,17 @@ cdef class PipelineCore(NotifyCore):
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""
-        cdef int64_t deadline = deadline_of(timeout)
-        cdef bint ended = False
-        cdef int64_t slice
-        while True:
-            slice = slice_until(deadline)
-            with nogil:
-                ended = workqueue_await_end(&self.core.native, slice) and workqueue_await_end(
-                    &self.core.python, slice
-                )
-            PyErr_CheckSignals()
-            if ended or slice == 0:
-                return ended
+        return await_workers(self.core, deadline_of(timeout))
 
     # -- the books ----------------------------------------------------------------------------------
 
     def _books(self, protocol: int) -> dict:
-        """The books of a registered protocol: names as in ProtocolStats."""
+        """The books of a protocol whose queue was not dropped: names as in ProtocolStats; empty if it was."""
         cdef Books books
-        cdef EventsQueue* q = self.queue(protocol)
+        cdef StageBridge bridge = self.bridges[protocol]
+        if bridge is None:
+            return {}
+        cdef EventsQueue* q = bridge.q
         cdef int patience = 1000
         memset(&books, 0, sizeof(books))
         cdef bint balances = equeue_books(q, &books)

@@ -135,6 +135,8 @@ cdef struct EventsQueue:
     a32 abandoned                 # what is left will not be delivered any more
     a32 exclusive                 # a producer has the protocol for itself: the shared door is shut
     a32 waiters
+    a32 holders                   # those who may look at records and chains (lifetime.pxd)
+    a32 users                     # those who may look at the rest; the holders together are one
     bell_t progress
     lock_t lock
     Retired* retired

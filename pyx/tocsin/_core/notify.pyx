@@ -6,6 +6,10 @@ Any thread. On a GIL build without native producers the GIL is the lock of the w
 and the publication nothing here allocates, raises or lets it go: arguments are looked up, packed and
 checked first. Otherwise writers reserve as native ones do (ring.pxd).
 
+Who comes in takes the bridge of the protocol from `doors` and keeps it to the end of the call: so the queue is
+there all the time, also if the protocol is unregistered meanwhile (lifetime.pxd). Then its door is shut, and
+says that nothing is registered.
+
 Waiting for room happens without the GIL, in slices after each of which signals are answered.
 """
 
@@ -15,7 +19,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a64_fetch_add_relaxed, aptr_load_acquire
+from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.clock cimport clock_now
 from tocsin._core.control cimport workqueue_worker_here
 from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
@@ -52,24 +56,35 @@ cdef str WOULD_WAIT = (
 cdef str NOT_STARTED = "the pipeline was not initialised: a subclass must call super().__init__()"
 
 
+cdef extern from *:
+    """
+    static inline PyObject *list_item(PyObject *list, Py_ssize_t i) {
+    #ifdef Py_GIL_DISABLED
+        return PyList_GetItemRef(list, i); /* another thread may be changing it */
+    #else
+        return Py_NewRef(PyList_GET_ITEM(list, i));
+    #endif
+    }
+    """
+    object list_item(list values, Py_ssize_t i)
+
+
+cdef inline StageBridge bridge_behind(list doors, int64_t code):
+    """The bridge of a code's protocol, if its events are let in; else None."""
+    if code < 0:
+        return None
+    return <StageBridge> list_item(doors, (code >> 24) & 0xFF)
+
+
 cdef class NotifyCore:
     """Hold the queues and let events in: the half of a pipeline that producers use."""
 
     def __cinit__(self, *args, **kwargs):
         self.bridges = [None] * 256
-
-    cdef EventsQueue* queue(self, int protocol) noexcept:
-        """The queue of a protocol, or NULL."""
-        return <EventsQueue*> aptr_load_acquire(&self.queues[protocol])     # [queue-known]
-
-    cdef EventsQueue* queue_of(self, int64_t code) noexcept:
-        """The queue of a code (protocol << 24 | event << 16), or NULL."""
-        if code < 0:
-            return NULL
-        return <EventsQueue*> aptr_load_acquire(&self.queues[(code >> 24) & 0xFF])      # [queue-known]
+        self.doors = [None] * 256
 
     cdef int64_t code_of(self, object event) except? -2:
-        """The code of whatever names an event; -1: an event type that is bound to no protocol."""
+        """The code (protocol << 24 | event << 16) of whatever names an event; -1: one bound to no protocol."""
         if isinstance(event, EventCode):
             return (<EventCode> event).code
         try:
@@ -88,22 +103,17 @@ cdef class NotifyCore:
             raise ValueError(f"protocol {protocol}, event {number}: both must be in 0..255")
         return <int64_t> protocol << 24 | <int64_t> number << 16
 
-    cdef object type_of(self, int64_t code):
-        """The registered event type of a code, or None."""
-        cdef StageBridge bridge = self.bridges[(code >> 24) & 0xFF]
-        return None if bridge is None else bridge.types[(code >> 16) & 0xFF]
-
-    cdef bytes payload_of(self, int64_t code, object payload):
+    cdef bytes payload_of(self, StageBridge bridge, int64_t code, object payload):
         """The bytes of anything that may be a payload: a buffer, or something to pack."""
         if PyObject_CheckBuffer(payload):
             return bytes(memoryview(payload))
-        event_type = self.type_of(code)
+        event_type = bridge.types[(code >> 16) & 0xFF]
         if event_type is None:
             return b""            # the protocol has no such event: the queue will say so
         try:
             return event_type.pack(payload)
         except PayloadError:
-            a64_fetch_add_relaxed(&self.queue_of(code).invalid, 1)
+            a64_fetch_add_relaxed(&bridge.q.invalid, 1)
             raise
 
     cdef bint is_inside(self) noexcept:
@@ -135,13 +145,15 @@ cdef class NotifyCore:
         ClosedError, ExclusiveError.
         """
         cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
-        cdef EventsQueue* q = self.queue_of(code)
+        cdef StageBridge bridge = bridge_behind(self.doors, code)
+        cdef EventsQueue* q = NULL
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef Notified notified = NOTIFY_UNKNOWN
         cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
-        if q != NULL:
+        if bridge is not None:
+            q = bridge.q
             if not PyBytes_CheckExact(payload):
-                payload = self.payload_of(code, payload)
+                payload = self.payload_of(bridge, code, payload)
             notified = equeue_notify(
                 q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
             )
@@ -154,7 +166,7 @@ cdef class NotifyCore:
         if notified == NOTIFY_FULL:
             equeue_refuse(q, 1)
             return False
-        self.refuse(notified, event, code, payload)
+        self.refuse(notified, bridge, event, code, payload)
 
     cdef Notified notify_waiting(
         self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
@@ -190,14 +202,17 @@ cdef class NotifyCore:
         seconds to wait for room in all; what finds none is counted as refused. Otherwise as notify().
         """
         cdef int64_t code = self.code_of(event)
-        cdef EventsQueue* q = self.queue_of(code)
+        cdef StageBridge bridge = bridge_behind(self.doors, code)
+        cdef EventsQueue* q = NULL if bridge is None else bridge.q
         cdef int64_t deadline = deadline_of(timeout)
         cdef int64_t slice
         cdef uint32_t seen
         cdef Notified notified
         if q == NULL or q.rules[(code >> 16) & 0xFF] == NULL:
-            self.refuse(NOTIFY_UNKNOWN, event, code, b"")
-        cdef Many many = many_new(q, (code >> 16) & 0xFF, self.type_of(code), payloads, timestamps)
+            self.refuse(NOTIFY_UNKNOWN, bridge, event, code, b"")
+        cdef Many many = many_new(
+            q, (code >> 16) & 0xFF, bridge.types[(code >> 16) & 0xFF], payloads, timestamps
+        )
         try:
             if timeout != 0 and self.is_inside():
                 raise RuntimeError(WOULD_WAIT)
@@ -219,21 +234,23 @@ cdef class NotifyCore:
             if notified == NOTIFY_FULL:
                 equeue_refuse(q, many.count - many.done)
             elif notified != NOTIFIED:
-                self.refuse(notified, event, code, b"")
+                self.refuse(notified, bridge, event, code, b"")
             return many.done
         finally:
             many_release(many)
 
-    cdef int refuse(self, Notified notified, object event, int64_t code, object payload) except -1:
+    cdef int refuse(
+        self, Notified notified, StageBridge bridge, object event, int64_t code, object payload
+    ) except -1:
         """Raise the error of a notify() that did not come to the queue."""
-        cdef EventsQueue* q = self.queue_of(code)
         name = f"protocol {code >> 24:#x}, event {(code >> 16) & 0xFF}" if code >= 0 else repr(event)
         if notified == NOTIFY_INVALID:
-            self.type_of(code).check_size(payload)
+            number = (code >> 16) & 0xFF
+            bridge.types[number].check_size(payload)
             raise PayloadError(
-                f"{name}: {len(payload)} bytes; its queue takes at most {q.rules[(code >> 16) & 0xFF].max_size}"
+                f"{name}: {len(payload)} bytes; its queue takes at most {bridge.q.rules[<int> number].max_size}"
             )
-        if notified == NOTIFY_CLOSED:
+        if notified == NOTIFY_CLOSED and bridge is self.doors[(code >> 24) & 0xFF]:
             a64_fetch_add_relaxed(&self.core.closed, 1)
             raise ClosedError(f"{name}: the pipeline is closed")
         if notified == NOTIFY_EXCLUSIVE:
@@ -243,6 +260,6 @@ cdef class NotifyCore:
         a64_fetch_add_relaxed(&self.core.unknown, 1)
         if code < 0:
             raise UnknownEventError(f"{event!r} belongs to no protocol: take it from an instance of one")
-        if q == NULL:
+        if bridge is None or notified == NOTIFY_CLOSED:      # or it was unregistered a moment ago
             raise UnknownEventError(f"{name}: the protocol is not registered")
         raise UnknownEventError(f"{name}: the protocol has no such event")

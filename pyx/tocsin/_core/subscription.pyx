@@ -10,6 +10,7 @@ from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_e
 from tocsin._core.chain cimport subscriber_new
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
+from tocsin._core.lifetime cimport equeue_hold, equeue_retain
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim
 
@@ -18,6 +19,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     """Tie the Python stage of a queue to Python. `types`: 256 event types or None. Before it is known."""
     cdef StageBridge bridge = StageBridge.__new__(StageBridge)
     bridge.core = core
+    equeue_hold(q)
     bridge.q = q
     bridge.types = types
     bridge.on_error = on_error
@@ -82,6 +84,7 @@ cdef Member bridge_subscribe(
     member.subscriber.is_ours = function == 0
     member.q = bridge.q
     member.core = bridge.core
+    equeue_retain(bridge.q)
     core_retain(bridge.core)
     if subscription.is_python:
         member.callback = subscription.function

@@ -27,7 +27,7 @@ cdef class StageBridge:
 
 cdef class Member:
     cdef SubscriptionCore subscription
-    cdef StageBridge bridge
+    cdef StageBridge bridge   # None once no walk can be at it any more; in its critical section, and the stage
     cdef EventsQueue* q
     cdef Core* core
     cdef Subscriber* subscriber
@@ -45,16 +45,23 @@ cdef class Member:
 
 cdef class SubscriptionCore:
     cdef object __weakref__
-    cdef list members
     cdef bint is_python
     cdef bint is_batch
     # In its critical section.
+    cdef list members
+    cdef uint64_t calls_before    # of members that have gone with their protocols
+    cdef uint64_t slowest_before
     cdef object function
     cdef uint64_t errors
     cdef object last_error
 
+    cdef list copy_members(self)
+    cdef void add_member(self, Member member) noexcept
+
 
 cdef bint member_is_running(Member member) noexcept
+cdef void member_leave(Member member, bint is_python) noexcept
 cdef void bridge_pass(StageBridge bridge) noexcept
 cdef void bridge_reclaim(StageBridge bridge) noexcept
+cdef void member_reclaim(Member member) noexcept
 cdef void bridge_reclaim_all(StageBridge bridge) noexcept

@@ -5,8 +5,9 @@
 A pipeline owns a StageBridge per protocol and its subscriptions; the stage borrows the bridge (`stage.owner`)
 and holds a reference from enter to leave, so the pipeline may go in the middle of a run. A chain borrows the
 Member that it calls; the bridge keeps it until it is cancelled and the Python stage has passed the turn at which
-that was [stage-turn], as with the chain itself. A Member counts as a user of the core, whose memory its
-subscriber lies in.
+that was [stage-turn], as with the chain itself; then it is cut off from the bridge, which holds the queue
+and would otherwise stay as long as anybody has the cancelled subscription. A Member counts as a user of its
+queue, for the lock, and of the core.
 
 A Member belongs to one stage, which has one worker at a time: so what is counted per call is counted there,
 by its worker alone, and a subscription to several protocols adds up what its members have. What the worker
@@ -25,12 +26,17 @@ from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.chain cimport subscriber_release
 from tocsin._core.core cimport core_release
 from tocsin._core.equeue cimport stage_has_passed, stage_look_at_turn
+from tocsin._core.lifetime cimport equeue_let_go, equeue_release
 from tocsin._core.subscribe cimport equeue_cancel
 from tocsin._core.thread cimport lock_drop, lock_take
 
 
 cdef class StageBridge:
-    """Tie the Python stage of one protocol to its Python objects."""
+    """Tie the Python stage of one protocol to its Python objects, and hold its queue."""
+
+    def __dealloc__(self):
+        if self.q != NULL:
+            equeue_let_go(self.q)
 
 
 cdef void bridge_pass(StageBridge bridge) noexcept:
@@ -44,24 +50,42 @@ cdef void bridge_pass(StageBridge bridge) noexcept:
 cdef void bridge_reclaim(StageBridge bridge) noexcept:
     """Let go of the members that no walk can be at any more. Any thread, with the GIL."""
     cdef Member member
-    cdef list before
+    cdef list gone = []
+    cdef list staying = []
     with cython.critical_section(bridge):
-        before = bridge.leaving
-        if before:
-            bridge.leaving = [
-                member for member in before if not stage_has_passed(&bridge.q.python, member.left_at)
-            ]
-    before = None            # what it frees runs out here
+        if bridge.leaving:
+            for member in bridge.leaving:
+                (gone if stage_has_passed(&bridge.q.python, member.left_at) else staying).append(member)
+            bridge.leaving = staying
+    members_cut(gone)
 
 
 cdef void bridge_reclaim_all(StageBridge bridge) noexcept:
     """Let go of all members that have left. The stage, done with walking."""
-    cdef list before = None
+    cdef list gone = []
     with cython.critical_section(bridge):
         if bridge.leaving:
-            before = bridge.leaving
+            gone = bridge.leaving
             bridge.leaving = []
-    before = None            # what it frees runs out here
+    members_cut(gone)
+
+
+cdef void member_reclaim(Member member) noexcept:
+    """Reclaim where a member was, if it isn't cut off yet. Any thread, with the GIL."""
+    cdef StageBridge bridge
+    with cython.critical_section(member):
+        bridge = member.bridge
+    if bridge is not None:
+        bridge_reclaim(bridge)
+
+
+cdef void members_cut(list members) noexcept:
+    """Cut members that no walk can be at off from their bridge."""
+    cdef Member member
+    cdef StageBridge _bridge = None
+    for member in members:
+        with cython.critical_section(member):
+            _bridge, member.bridge = member.bridge, None     # freed out of here, if it is
 
 
 cdef class Member:
@@ -72,6 +96,7 @@ cdef class Member:
             lock_take(&self.q.lock)
             subscriber_release(self.subscriber)
             lock_drop(&self.q.lock)
+            equeue_release(self.q)
             core_release(self.core)
 
 
@@ -84,18 +109,22 @@ cdef bint member_is_running(Member member) noexcept:
 
 
 cdef void member_leave(Member member, bint is_python) noexcept:
-    """Begin no call any more, and leave the chains. Under the face's lock."""
+    """Begin no call any more, and leave the chains; harmless to repeat. Under the face's lock."""
+    cdef StageBridge bridge
     with cython.critical_section(member):
+        bridge = member.bridge
         member.callback = None       # the subscription has it still: nothing is freed in here
+    if bridge is None:
+        return
     for id in member.ids:
         equeue_cancel(member.q, id, member.subscriber, is_python)
     member.ids = []
-    if member in member.bridge.members:
+    if member in bridge.members:
         member.left_at = stage_look_at_turn(&member.q.python)
-        with cython.critical_section(member.bridge):
-            member.bridge.leaving.append(member)
-        member.bridge.members.discard(member)
-    bridge_reclaim(member.bridge)
+        with cython.critical_section(bridge):
+            bridge.leaving.append(member)
+        bridge.members.discard(member)
+    bridge_reclaim(bridge)
 
 
 cdef class SubscriptionCore:
@@ -115,8 +144,32 @@ cdef class SubscriptionCore:
 
     def _deactivate(self) -> None:
         """Begin no call any more, and leave the chains."""
-        for member in self.members:
+        for member in self.copy_members():
             member_leave(member, self.is_python)
+
+    cdef list copy_members(self):
+        with cython.critical_section(self):
+            return list(self.members)
+
+    cdef void add_member(self, Member member) noexcept:
+        with cython.critical_section(self):
+            self.members.append(member)
+
+    def _leave(self, protocol: int) -> None:
+        """Leave the chains of one protocol, for good or until it is registered again; what was counted stays.
+
+        A member that may be in a call goes on being waited for. Under the face's lock.
+        """
+        cdef Member member
+        for member in self.copy_members():
+            if member.q.protocol != protocol:
+                continue
+            member_leave(member, self.is_python)
+            if (stage_look_at_turn(&member.q.native) | stage_look_at_turn(&member.q.python)) & 1 == 0:
+                with cython.critical_section(self):
+                    self.members = [other for other in self.members if other is not member]
+                    self.calls_before += a64_load_relaxed(&member.calls)
+                    self.slowest_before = max(self.slowest_before, a64_load_relaxed(&member.slowest))
 
     def _silence(self) -> bool:
         """Begin no call any more, where there is no pipeline whose chains could be left.
@@ -125,7 +178,7 @@ cdef class SubscriptionCore:
         """
         cdef Member member
         cdef bint is_idle = True
-        for member in self.members:
+        for member in self.copy_members():
             with cython.critical_section(member):
                 member.callback = None       # the subscription has it still
                 is_idle = is_idle and not member.is_running
@@ -140,10 +193,12 @@ cdef class SubscriptionCore:
     def _counts(self) -> tuple:
         """Return calls, errors, the last error, and the time of the slowest call in ns."""
         cdef Member member
-        cdef uint64_t calls = 0
-        cdef uint64_t slowest = 0
-        for member in self.members:
-            calls += a64_load_relaxed(&member.calls)
-            slowest = max(slowest, a64_load_relaxed(&member.slowest))
+        cdef uint64_t calls
+        cdef uint64_t slowest
         with cython.critical_section(self):
+            calls = self.calls_before
+            slowest = self.slowest_before
+            for member in self.members:
+                calls += a64_load_relaxed(&member.calls)
+                slowest = max(slowest, a64_load_relaxed(&member.slowest))
             return calls, self.errors, self.last_error, slowest
