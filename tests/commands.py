@@ -18,8 +18,8 @@ CAPTURE = CAPTURES / "sensor_update.trace"
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return an environment in which nothing asks for colour, or against it."""
-    asked = ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS")
+    """Return an environment that asks for nothing: no colours, nor none of them, nor unbuffered output."""
+    asked = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
     return {name: value for name, value in os.environ.items() if name not in asked} | changes
 
 

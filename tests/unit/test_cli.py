@@ -1,15 +1,19 @@
 """The command line as a whole: help, usage errors, what there is to know without any input."""
 
 import json
+import re
+import subprocess
 import sys
 from importlib.metadata import entry_points, version
+from pathlib import Path
 
 import pytest
 
-from commands import called, tocsin
-from helpers import run_python
+from commands import called, environment, tocsin
+from helpers import PATIENCE, run_python
 from tocsin import cli, scmi
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("replay", "listen", "decode", "protocols", "doctor")
 
 
@@ -85,6 +89,28 @@ def test_a_complaint_is_one_line_whatever_is_in_it() -> None:
     status, out, err = called("replay", "a\nb\x1b[31m\udc80é")
     assert (status, out) == (2, "")
     assert err == "tocsin replay: a b\\x1b[31m\\udc80é: No such file or directory\n"
+
+
+README = ROOT / "README.md"
+SHOWN = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    (block,) = SHOWN
+    examples = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    assert len(examples) >= 5
+    for command, printed in examples:
+        script = 'tocsin() { "$PYTHON" -m tocsin "$@"; }\n' + command
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=ROOT,
+            env=environment(PYTHON=sys.executable),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert (command, done.stdout) == (command, printed)
 
 
 # -- protocols -------------------------------------------------------------------------------------

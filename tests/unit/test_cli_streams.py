@@ -61,7 +61,7 @@ def test_listen_ends_at_once_when_its_reader_is_gone_and_no_more_input_comes(tmp
 
 
 @pytest.mark.parametrize(
-    "arguments", [["protocols"], ["protocols", "--json"], ["decode", "00470000"], ["doctor"], ["--help"]]
+    "arguments", [["protocols"], ["protocols", "--json"], ["decode", "00440000"], ["doctor"], ["--help"]]
 )
 def test_what_prints_at_once_ends_quietly_without_a_reader(arguments: list[str], broken_pipe: int) -> None:
     with started(*arguments, stdout=broken_pipe) as process:

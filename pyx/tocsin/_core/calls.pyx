@@ -48,7 +48,7 @@ ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
-    """True if no call may begin now. Without workers, who flushes ends the chain that it is in first."""
+    """True if no call may begin now. Frozen without workers, who flushes ends the chain that it is in."""
     cdef uint32_t halted = a32_load_relaxed(&wq.halted)
     return halted != 0 and (wq.base_threads != 0 or halted & HALT_STOPPED != 0)
 

@@ -26,8 +26,8 @@ from tocsin._core.pool cimport owed_works, pool_await_clear, pool_await_flush, p
 from tocsin._core.pool cimport pool_new, pool_release, pool_retain, pool_stop, queue_at_once
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
 from tocsin._core.times cimport deadline_of, delay_of
-from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, Work, work_disable, work_enable
-from tocsin._core.work cimport work_flush_target, work_init
+from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, Work
+from tocsin._core.work cimport work_disable, work_enable, work_flush_target, work_init
 from tocsin._core.worker cimport workqueue_start, workqueue_stop
 from tocsin._core.workqueue cimport Worker, WorkQueue
 

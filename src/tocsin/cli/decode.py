@@ -5,6 +5,7 @@ The bytes are those of the wire, in their order: words are little-endian, so the
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def decode(words: Sequence[str], *, as_json: bool) -> None:
         width = max(len(name) for name, _ in pairs)
         for name, value in pairs:
             print(f"{name:<{width}}  {value}")
+        sys.stdout.flush()  # before what is said on stderr
 
 
 def as_object(word: int, header: Header, protocol: "Protocol | None", payload: bytes) -> dict[str, Any]:
