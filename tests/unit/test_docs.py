@@ -20,7 +20,7 @@ import tocsin
 from compiling import compile_library, environment
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = {path.stem: path for path in sorted(DOCS.glob("*.md"))}
+PAGES = {path.stem: path for path in [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]}
 BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 SHOWN = {"sh", "c", "console", "python", ""}  # what a page may show, beside what is for Sphinx, in braces
 
@@ -87,7 +87,7 @@ def in_shell(command: str, folder: Path) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables = {**environment(), "PATH": path, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        ["sh", "-c", f"{command} 2>&1"], cwd=folder, env=variables, capture_output=True, text=True, timeout=60
+        ["sh", "-c", f"exec 2>&1; {command}"], cwd=folder, env=variables, capture_output=True, text=True, timeout=60
     )
     return done.stdout
 
@@ -156,4 +156,4 @@ def test_every_test_that_a_page_names_exists() -> None:
 def test_every_page_is_in_the_table_of_contents() -> None:
     listed = re.search(r"```\{toctree\}\n(.*?)```", PAGES["index"].read_text(), re.DOTALL)
     assert listed
-    assert set(re.findall(r"^([\w-]+)$", listed[1], re.MULTILINE)) == set(PAGES) - {"index"}
+    assert set(re.findall(r"^([\w-]+)$", listed[1], re.MULTILINE)) == set(PAGES) - {"index", "README"}
