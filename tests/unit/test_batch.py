@@ -158,6 +158,7 @@ def test_what_is_kept_never_changes(pipeline: Any, keep: str) -> None:
 
 
 @pytest.mark.skipif(backend.gil_is_off, reason="without a GIL nobody can tell that nobody keeps it")
+@pytest.mark.native_only("the pure backend makes each batch anew")
 def test_a_batch_that_nobody_keeps_is_filled_again(pipeline: Any) -> None:
     seen: list[int] = []
     pipeline.subscribe(MOTOR.tick, lambda batch: seen.append(id(batch)), batch=True)

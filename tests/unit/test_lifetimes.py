@@ -143,6 +143,7 @@ def test_a_workqueue_dropped_with_pending_and_delayed_works_frees_nothing_too_ea
     run(WORKQUEUE_WITH_WORKS)
 
 
+@pytest.mark.native_only("subscribe_native")
 def test_a_native_function_cancelled_while_it_runs_is_kept_until_it_has_returned() -> None:
     run(CANCELLED_UNDER_WAY)
 
