@@ -18,12 +18,13 @@ __all__ = ["HEADER_BYTES", "MAX_SIZE", "EventHeader"]
 HEADER_BYTES = 16
 MAX_SIZE = (1 << 24) - 1  # bytes of payload
 LAYOUT = Struct("<QIBBH")
-LIMITS = {
+FIELDS = ("timestamp", "size", "event", "protocol", "flags", "lost")  # as they are given
+LIMITS = {  # and as they are checked
     "timestamp": (1 << 64) - 1,
     "size": MAX_SIZE,
+    "flags": 0xFF,
     "event": 0xFF,
     "protocol": 0xFF,
-    "flags": 0xFF,
     "lost": 0xFFFF,
 }
 
@@ -42,11 +43,11 @@ class EventHeader:
     ) -> "Self":
         """Check each number against its field."""
         self = super().__new__(cls)
-        given = (timestamp, size, event, protocol, flags, lost)
-        fields = dict(zip(LIMITS, map(index, given), strict=True))
-        for name, value in fields.items():
-            if not 0 <= value <= LIMITS[name]:
-                raise ValueError(f"{name} must be 0 to {LIMITS[name]}, not {value}")
+        fields = dict(zip(FIELDS, (timestamp, size, event, protocol, flags, lost), strict=True))
+        for name, limit in LIMITS.items():
+            fields[name] = value = index(fields[name])
+            if not 0 <= value <= limit:
+                raise ValueError(f"{name} must be 0 to {limit}, not {value}")
         self._fields = fields
         return self
 
