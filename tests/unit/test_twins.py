@@ -4,7 +4,6 @@ Hypothesis makes the programs; each runs on both backends in this process (tests
 must be equal: returned values, the words of errors, who was called with what, the books after each step.
 """
 
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
@@ -78,6 +77,24 @@ def programs(queues: dict[int, int], deeds: list[str]) -> st.SearchStrategy[list
 one_small_queue = programs({0x80: 1024}, DEEDS_OF_ONE)
 one_large_queue = programs({0x80: 1 << 20}, DEEDS_OF_ONE)
 two_queues = programs({0x80: 1024, 0x81: 1 << 20}, DEEDS)
+
+
+def test_a_planted_difference_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Would they notice? Here the pure one has chains without priorities."""
+    program: list[Step] = [
+        ("register", 0x80, 1024),
+        ("subscribe", 0x80, [(Motor.RAW, None)], 0, False, "nothing"),
+        ("subscribe", 0x80, [(Motor.RAW, None)], 1, False, "nothing"),
+        ("notify", (0x80, Motor.RAW), b"", 1, 1),
+        ("flush",),
+    ]
+    cython, python = (PipelineWorld(load(backend), 0).run(program) for backend in BACKENDS)
+    assert cython == python
+    stage = load("python").backend.PipelineCore._add_queue.__globals__["Stage"]
+    monkeypatch.setitem(stage.add.__globals__, "inserted", lambda chain, member: (*chain, member))
+    planted = PipelineWorld(load("python"), 0).run(program)
+    same = [of_one == of_other for of_one, of_other in zip(cython, planted, strict=True)]
+    assert same == [True, True, True, True, False, True]  # it shows at the flush
 
 
 @given(program=st.one_of(one_small_queue, one_large_queue, two_queues), start=st.sampled_from(STARTS))
