@@ -3,14 +3,15 @@
 It has the names and the behaviour of tocsin._core, and none of its speed. What there is done with atomic
 operations is done here with locks, so each promise can be read off in a few lines:
 
-    header, kfifo       bytes in order, alone
-    payload, times      what a payload may look like; clocks, timestamps and timeouts
-    work, workqueue, worker   PENDING: a kick is neither lost nor doubled; who runs what, and when more help
-    event, batch        what callables get
-    equeue              the queue of a protocol: what was accepted and not yet settled, and its books
-    subscription, stage who wants which event, and the run that calls them
-    notify, many, engine, producer   the way in, and the whole of a pipeline
-    works, notifier     the parts on their own
+    header, kfifo, typedfifo, recordfifo    bytes in order, alone
+    payload, times                          what a payload may look like; clocks and timeouts
+    work, workqueue, worker                 PENDING: a kick is neither lost nor doubled; who runs what
+    event, batch                            what callables get
+    equeue                                  a protocol's queue: what was accepted, and its books
+    subscription, stage                     who wants which event, and the run that calls them
+    many, notify, engine, producer          the way in, and the whole of a pipeline
+    workcore, works, notifier               the parts on their own
+    exit, failing                           the interpreter's end; exceptions without a caller
 
 Two stages become one. The compiled core has a stage for native subscribers, without the GIL, and behind it
 one for Python callables. Here nobody is native: so there is one stage, it takes all, and it is the last
