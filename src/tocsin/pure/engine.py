@@ -8,6 +8,7 @@ it goes when its last reference goes, also inside one of its own callbacks, and 
 run that they are in. Nothing waits for them then.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from tocsin.pure.equeue import EventsQueue
@@ -34,7 +35,8 @@ class PipelineCore(NotifyCore):
         """Native subscriptions that were cancelled while they may have been running: none here."""
         return []
 
-    def __del__(self) -> None:
+    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
+        # At the interpreter's end this module's globals may be gone: hence the argument.
         if self._workqueue is not None and not is_over():
             self._shut()
             self._stop()

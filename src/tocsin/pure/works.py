@@ -54,7 +54,8 @@ class WorkQueueCore:
         self._workqueue = WorkQueue("tocsin-work", max_active)
         start(self._workqueue, workers, most)
 
-    def __del__(self) -> None:
+    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
+        # At the interpreter's end this module's globals may be gone: hence the argument.
         if self._workqueue is not None and not is_over():
             self._workqueue.stop()
 
