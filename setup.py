@@ -2,6 +2,7 @@
 
 Switches, read from the environment (`1` is on):
 
+TOCSIN_PURE=1           compile nothing: the backend in plain Python (tocsin.pure) is all there is
 TOCSIN_DEBUG=1          debug information, assertions, almost no optimisation
 TOCSIN_SANITIZE=thread  compile and link with -fsanitize=thread (or address, undefined)
 """
@@ -11,11 +12,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.errors import CompileError
 
+PURE = os.environ.get("TOCSIN_PURE") == "1"
 DEBUG = os.environ.get("TOCSIN_DEBUG") == "1"
 SANITIZE = os.environ.get("TOCSIN_SANITIZE")
 
@@ -34,6 +36,11 @@ if WINDOWS:
 if SANITIZE:
     COMPILE += [f"-fsanitize={SANITIZE}", "-g", "-fno-omit-frame-pointer"]
     LINK += [f"-fsanitize={SANITIZE}"]
+
+INSTEAD = """
+tocsin's compiled core could not be built. With TOCSIN_PURE=1 in the environment it is left out: what
+remains is plain Python, slower, and without native producers and subscribers.
+"""
 
 ON = ["cdivision", "freethreading_compatible", "binding"]
 OFF = ["boundscheck", "wraparound", "initializedcheck", "auto_pickle", "autotestdict"]
@@ -59,13 +66,19 @@ class BuildExt(build_ext):
     """Write the C under build/cython, then compile; both on all cores."""
 
     def build_extensions(self):
+        from Cython.Build import cythonize  # not needed where nothing is compiled
+
         self.parallel = self.parallel or os.cpu_count()
         options = {"include_path": [str(PYX)], "build_dir": "build/cython", "force": self.force}
         options |= {"compiler_directives": DIRECTIVES, "nthreads": self.parallel}
         made = cythonize(self.extensions, **options)
         for extension, cythonized in zip(self.extensions, made, strict=True):
             extension.sources = cythonized.sources
-        super().build_extensions()
+        try:
+            super().build_extensions()
+        except CompileError:
+            print(INSTEAD, file=sys.stderr)
+            raise
 
 
 if __name__ == "__main__":
@@ -85,6 +98,6 @@ if __name__ == "__main__":
                 libraries=["synchronization"] if WINDOWS else [],
                 depends=[str(path) for path in DECLARATIONS],
             )
-            for path in SOURCES
+            for path in ([] if PURE else SOURCES)
         ],
     )

@@ -64,6 +64,14 @@ def pytest_sessionstart() -> None:
         pytest.exit(f"this is not the tocsin asked for: {'; '.join(differences)}", returncode=3)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is about native code where there is none."""
+    if tocsin.backend.name == "python":
+        for item in items:
+            for marker in item.iter_markers("native_only"):
+                item.add_marker(pytest.mark.skip(reason=f"native only: {marker.args[0]}"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def gil_stays_as_it_is() -> Iterator[None]:
     """Fail the run if something in it brought the GIL back on a build that can do without."""

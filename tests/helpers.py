@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import tocsin
+import tocsin.backend
 from tocsin.types import i4, u4
 
 PATIENCE = 60.0  # seconds after which a wait has failed; nothing correct takes as long
@@ -35,6 +36,13 @@ PUMP = Motor(0x81, "pump")
 TICK_BYTES = 32  # what a tick takes in a queue: 16 of header, 8 of payload, filled up to 16
 
 STARTS = (0, 2**32 - 64, 2**64 - 64)
+
+
+# Where the two backends disagree and the compiled one is not as it should be; strict, so that whoever mends
+# it takes the mark away.
+WRONG_IN_THE_CORE = pytest.mark.xfail(
+    tocsin.backend.name == "cython", reason="the compiled core is wrong here", strict=True
+)
 
 
 def eventually(condition: Callable[[], object], state: Callable[[], object] = lambda: "") -> None:

@@ -46,6 +46,17 @@ LAYERS = [
         "works",
     ],
 ]
+# The backend in plain Python: a module may import those before it, and of the rest of tocsin these two.
+PURE_ORDER = [
+    *("exit", "failing", "times", "header", "payload"),
+    *("kfifo", "typedfifo", "recordfifo", "notifier"),
+    *("work", "workqueue", "worker"),
+    *("event", "batch", "equeue", "subscription", "stage"),
+    *("many", "notify", "engine", "producer"),
+    *("workcore", "works"),
+]
+BELOW_THE_BACKENDS = ["errors", "key"]
+CHOOSER = "src/tocsin/backend.py"
 ORDER = [name for layer in LAYERS for name in layer]
 PLATFORM = [*LAYERS[0], "atomic_msvc", "thread_win32"]  # the last two: headers of Windows alone
 NO_PYTHON = [name for layer in LAYERS[:5] for name in layer]
@@ -132,6 +143,39 @@ def layer_order(files: Files) -> list[str]:
             elif ORDER.index(used) > rank:
                 complaints.append(f"{path}: looks up at {used}")
     return complaints
+
+
+def backends_apart(files: Files) -> list[str]:
+    """Only the chooser knows the backends; neither imports of the other, and pure/ keeps its own order."""
+    complaints = []
+    for path, text in files.items():
+        is_pure = path.startswith("src/tocsin/pure/")
+        for line in at_import(path, text):
+            parts = line.removeprefix("from ").removeprefix("import ").split()[0].split(".")
+            target = parts[1] if parts[0] == "tocsin" and len(parts) > 1 else ""
+            if target == "_core" and path.startswith("src/") and path != CHOOSER:
+                complaints.append(
+                    f"{path}: {line}: imports of the compiled core, which is backend.py's business"
+                )
+            elif target == "pure" and not is_pure and path != CHOOSER:
+                complaints.append(f"{path}: {line}: imports of pure/, which is backend.py's business")
+            elif is_pure and parts[0] == "tocsin" and not pure_may_import(stem(path), parts[1:]):
+                complaints.append(f"{path}: {line}: looks up or aside")
+    return complaints
+
+
+def at_import(path: str, text: str) -> list[str]:
+    """Return the import statements that run; those for type checkers only are no imports."""
+    bare = re.sub(r"^if TYPE_CHECKING:\n(?:(?:[ \t]+[^\n]*)?\n)*", "", code(path, text), flags=re.MULTILINE)
+    return [line.strip() for line in re.findall(r"^[ \t]*(?:from|import)[ \t]+[\w.]+", bare, re.MULTILINE)]
+
+
+def pure_may_import(own: str, parts: list[str]) -> bool:
+    if parts[:1] != ["pure"]:
+        return parts[:1] != [] and parts[0] in BELOW_THE_BACKENDS
+    if own not in PURE_ORDER or len(parts) < 2 or parts[1] not in PURE_ORDER:
+        return False
+    return PURE_ORDER.index(parts[1]) < PURE_ORDER.index(own)
 
 
 def platform_only(files: Files) -> list[str]:
@@ -270,6 +314,7 @@ def file_sizes(files: Files) -> list[str]:
 
 CHECKS = [
     layer_order,
+    backends_apart,
     platform_only,
     one_gil_door,
     no_python_below,

@@ -174,6 +174,64 @@ def test_foreign_cython_module_builds_against_the_wheel(python: Path, place: Pat
     must(run(python, "-c", "import foreign; foreign.ring", cwd=foreign))
 
 
+# ------------------------------------------------------------------------- without a compiled core
+
+
+@pytest.fixture(scope="module")
+def pure_wheel(unpacked: Path, place: Path) -> Path:
+    """Return the wheel that TOCSIN_PURE=1 makes, from a copy without what was built before."""
+    tree = place / "pure-tree"
+    shutil.copytree(unpacked, tree, ignore=shutil.ignore_patterns("build", "*.so", "*.egg-info"))
+    must(build("wheel", tree, place / "pure-wheel", TOCSIN_PURE="1"))
+    (archive,) = (place / "pure-wheel").iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def pure_python(pure_wheel: Path, place: Path) -> Path:
+    venv.create(place / "pure-venv", symlinks=True)
+    interpreter = place / "pure-venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", interpreter]
+    must(run(*pip, "install", "--no-index", "--no-deps", pure_wheel, cwd=place))
+    return interpreter
+
+
+def test_pure_wheel_is_for_every_machine(pure_wheel: Path) -> None:
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(pure_wheel) as archive:
+        names = archive.namelist()
+    assert [name for name in names if name.endswith((".so", ".c", ".pyx"))] == []
+    assert below(ROOT / "src", ".py", ".pyi") <= set(names)
+
+
+def test_pure_wheel_runs_the_ten_lines_of_the_readme(pure_python: Path, place: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    code, printed = re.findall(r"```python\n(.*?)```\n```\n(.*?)```", readme, re.DOTALL)[0]
+    script = f"{code}\nprint(tocsin.backend.name)"
+    result = must(run(pure_python, "-I", "-W", "error", "-c", script, cwd=place))
+    assert result == f"{printed}python\n"
+
+
+def test_pure_wheel_does_not_pass_for_the_compiled_one(pure_python: Path, place: Path) -> None:
+    result = run(pure_python, "-c", "import tocsin", cwd=place, TOCSIN_BACKEND="cython")
+    assert result.returncode != 0
+    assert "No module named 'tocsin._core." in result.stdout
+
+
+def test_core_that_was_built_and_cannot_be_imported_raises(python: Path, place: Path) -> None:
+    (site,) = (place / "venv" / "lib").glob("python*/site-packages")
+    shutil.copytree(site / "tocsin", place / "damaged" / "tocsin")
+    for module in (place / "damaged" / "tocsin" / "_core").glob("engine.*.so"):
+        module.write_bytes(b"this is no library")
+    script = "import sys; sys.path.insert(0, 'damaged'); import tocsin"
+    result = run(python, "-c", script, cwd=place)
+    assert result.returncode != 0
+    assert "ImportError" in result.stdout
+
+
+# ----------------------------------------------------------------------------------- a failed compile
+
+
 def test_broken_compile_fails_the_build(wheel: Path, unpacked: Path, place: Path) -> None:
     # A copy of the tree that has just been built: Cython has nothing to do, the compiler has.
     broken = place / "broken"
@@ -183,4 +241,5 @@ def test_broken_compile_fails_the_build(wheel: Path, unpacked: Path, place: Path
     result = build("wheel", broken, place / "nothing")
     assert result.returncode != 0
     assert "this is not C" in result.stdout
+    assert "TOCSIN_PURE=1" in result.stdout
     assert list(place.glob("nothing/*.whl")) == []

@@ -105,6 +105,28 @@ def test_checker_rejects(reason: str, files: house_rules.Files) -> None:
     assert reason in complaints[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("pure/kfifo.py", "from tocsin.pure.stage import Stage"),
+        ("pure/kfifo.py", "from tocsin._core.kfifo import Kfifo"),
+        ("pure/kfifo.py", "from tocsin.backend import Kfifo"),
+        ("pure/kfifo.py", "import tocsin"),
+        ("pure/novel.py", "from tocsin.pure.kfifo import Kfifo"),
+        ("pipeline.py", "from tocsin.pure.kfifo import Kfifo"),
+        ("pipeline.py", "    import tocsin._core.kfifo"),
+    ],
+)
+def test_checker_keeps_the_backends_apart(path: str, line: str) -> None:
+    assert house_rules.backends_apart({f"src/tocsin/{path}": f"{line}\n"})
+    assert (
+        house_rules.backends_apart({"src/tocsin/pure/stage.py": "from tocsin.pure.batch import Batch\n"})
+        == []
+    )
+    unseen = f"if TYPE_CHECKING:\n    {line.strip()}\n"
+    assert house_rules.backends_apart({f"src/tocsin/{path}": unseen}) == []
+
+
 # ------------------------------------------------------------------------------ the installed core
 
 

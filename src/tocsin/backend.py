@@ -1,28 +1,24 @@
-"""Choose the backend: the compiled core.
+"""Choose the backend: the compiled core (tocsin._core), or the same in plain Python (tocsin.pure).
 
-Everything above imports what it needs of the core from here, so that this file is the list of names
-that a backend owes. There is no silent fallback: a core that can't be imported raises. Constant after
-import; any thread.
+Everything above imports what it needs of the core from here, so that this file is the list of names that a
+backend owes. Constant after import; any thread.
+
+There is no silent fallback. TOCSIN_BACKEND=cython or =python forces one. Otherwise it is the compiled core
+if it was built, and one that was built and can't be imported raises; and the pure one only where tocsin was
+installed without a compiled core, which takes TOCSIN_PURE=1 (setup.py). Neither backend imports anything of
+the other.
 """
 
 import os
 import sys
-from typing import Literal, TypedDict
-
-from tocsin._core.batch import Batch
-from tocsin._core.bridge import close_gil
-from tocsin._core.capi import ProducerCore, function_address
-from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
-from tocsin._core.engine import PipelineCore
-from tocsin._core.event import Event, EventCode, make_event
-from tocsin._core.header import EventHeader
-from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
-from tocsin._core.ties import SubscriptionCore
-from tocsin._core.works import WorkCore, WorkQueueCore
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 __all__ = [
     "BAD",
     "DONE",
+    "NATIVE_ONLY",
     "OK",
     "STOP",
     "Batch",
@@ -48,7 +44,61 @@ __all__ = [
     "switches",
 ]
 
-name = "cython"
+# What the pure backend can't do, since nobody in it is native. Each raises NotImplementedError and says why.
+NATIVE_ONLY: Final = (
+    "Pipeline.subscribe_native",
+    "Producer.address",
+    "Producer.capsule",
+    "Producer.function",
+)
+
+
+def chosen() -> Literal["cython", "python"]:
+    """Return which backend this process uses; ValueError for a TOCSIN_BACKEND that is none."""
+    wanted = os.environ.get("TOCSIN_BACKEND")
+    if wanted is None:
+        return "cython" if was_built() else "python"
+    if wanted == "cython":
+        return "cython"
+    if wanted == "python":
+        return "python"
+    raise ValueError(f"TOCSIN_BACKEND must be cython or python, not {wanted!r}")
+
+
+def was_built() -> bool:
+    """Return whether any compiled module lies in _core, for this interpreter or for another one."""
+    kinds = {suffix.rpartition(".")[2] for suffix in EXTENSION_SUFFIXES}
+    core = Path(__file__).parent / "_core"
+    return any(path.suffix[1:] in kinds for path in core.glob("*"))
+
+
+name: Final = chosen()
+
+if TYPE_CHECKING or name == "cython":
+    from tocsin._core.batch import Batch
+    from tocsin._core.bridge import close_gil
+    from tocsin._core.capi import ProducerCore, function_address
+    from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
+    from tocsin._core.engine import PipelineCore
+    from tocsin._core.event import Event, EventCode, make_event
+    from tocsin._core.header import EventHeader
+    from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+    from tocsin._core.ties import SubscriptionCore
+    from tocsin._core.works import WorkCore, WorkQueueCore
+else:
+    from tocsin.pure.batch import Batch
+    from tocsin.pure.engine import PipelineCore
+    from tocsin.pure.event import Event, EventCode, make_event
+    from tocsin.pure.exit import close_gil
+    from tocsin.pure.header import EventHeader
+    from tocsin.pure.kfifo import Kfifo
+    from tocsin.pure.notifier import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
+    from tocsin.pure.producer import ProducerCore, function_address
+    from tocsin.pure.recordfifo import RecordFifo
+    from tocsin.pure.subscription import SubscriptionCore
+    from tocsin.pure.typedfifo import TypedFifo
+    from tocsin.pure.workcore import WorkCore
+    from tocsin.pure.works import WorkQueueCore
 
 gil_is_off = "t" in getattr(sys, "abiflags", "")  # a free-threaded build
 

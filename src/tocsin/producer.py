@@ -10,6 +10,7 @@ import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tocsin import backend
 from tocsin.backend import ProducerCore
 from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
 
@@ -82,4 +83,5 @@ class Producer(ProducerCore):
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open"
         kind = "exclusive" if self.exclusive else "shared"
-        return f"<Producer {self.protocol.name} {kind} {state} at {self.address:#x}>"
+        place = f" at {self.address:#x}" if backend.name == "cython" else ""
+        return f"<Producer {self.protocol.name} {kind} {state}{place}>"

@@ -134,7 +134,7 @@ def test_everything_while_it_is_closed_leaves_exact_books(
                 if not tallies[2].notify(pipeline, Motor(n), n):
                     break
                 with pipeline.producer(MOTOR) as producer:
-                    assert producer.address
+                    assert "Producer" in repr(producer)
         except tocsin.ClosedError:
             pass
 

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 import tocsin
-from helpers import MOTOR, PUMP, Limit, books_of
+from helpers import MOTOR, PUMP, WRONG_IN_THE_CORE, Limit, books_of
 from tocsin import backend
 
 
@@ -158,6 +158,7 @@ def test_what_is_kept_never_changes(pipeline: Any, keep: str) -> None:
 
 
 @pytest.mark.skipif(backend.gil_is_off, reason="without a GIL nobody can tell that nobody keeps it")
+@pytest.mark.native_only("the pure backend makes each batch anew")
 def test_a_batch_that_nobody_keeps_is_filled_again(pipeline: Any) -> None:
     seen: list[int] = []
     pipeline.subscribe(MOTOR.tick, lambda batch: seen.append(id(batch)), batch=True)
@@ -177,6 +178,18 @@ def test_two_batch_subscribers_never_share_a_batch(pipeline: Any) -> None:
     assert one[0] is not other[0]
     one[0].array["n"] = 99  # its own memory
     assert other[0].array["n"].tolist() == [1]
+
+
+@WRONG_IN_THE_CORE  # it goes by the type of which the subscriber once had its first batch
+def test_of_several_types_the_batch_of_the_first_event_comes_first(pipeline: Any) -> None:
+    got: list[str] = []
+    pipeline.subscribe([MOTOR.tick, MOTOR.limit], lambda batch: got.append(batch.type.name), batch=True)
+    pipeline.notify(MOTOR.tick, (1,))
+    pipeline.flush()
+    pipeline.notify(MOTOR.limit, (1, 1))
+    pipeline.notify(MOTOR.tick, (2,))
+    pipeline.flush()
+    assert got == ["tick", "limit", "tick"]
 
 
 def test_a_large_batch_arrives_whole_and_in_order(make_pipeline: Callable[..., Any]) -> None:

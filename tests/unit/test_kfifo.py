@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+from tocsin.backend import Kfifo, RecordFifo, TypedFifo
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "scmi.json"
 ANSWERS = {case["id"]: case for case in json.loads(VECTORS.read_text())["kfifo_known_answers"]}

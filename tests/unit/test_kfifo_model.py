@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+from tocsin.backend import Kfifo, RecordFifo, TypedFifo
 
 STARTS = [0, 2**32 - 7, 2**64 - 7]
 

@@ -203,6 +203,7 @@ def test_destructors_of_what_a_queue_lets_go_of_may_queue() -> None:
     run(DESTRUCTORS_THAT_QUEUE)
 
 
+@pytest.mark.native_only("subscribe_native")
 def test_a_native_function_cancelled_while_it_runs_is_kept_until_it_has_returned() -> None:
     run(CANCELLED_UNDER_WAY)
 

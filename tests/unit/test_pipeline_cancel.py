@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
+from helpers import MOTOR, PATIENCE, PUMP, WRONG_IN_THE_CORE, Crew, Hold, books_of, eventually
 
 
 @pytest.fixture
@@ -110,6 +110,24 @@ def test_a_subscription_made_in_a_callback_counts_from_the_next_event(pipeline: 
     pipeline.subscribe(MOTOR.tick, first)
     tick(pipeline, 1, 2)
     assert got == [("first", 1), ("early", 2), ("first", 2), ("late", 2)]
+
+
+@WRONG_IN_THE_CORE  # it looks for the chain of the source when that of ALL was called
+def test_a_subscription_to_the_source_made_in_a_callback_of_all_counts_from_the_next_event(
+    pipeline: Any,
+) -> None:
+    got: list[tuple[str, int]] = []
+
+    def first(event: Any) -> None:
+        got.append(("first", event.report.rpm))
+        if event.report.rpm == 1:
+            pipeline.subscribe(MOTOR.limit, lambda e: got.append(("late", e.report.rpm)), source=3)
+
+    pipeline.subscribe(MOTOR.limit, first)
+    for rpm in (1, 2):
+        pipeline.notify(MOTOR.limit, (3, rpm))
+    pipeline.flush()
+    assert got == [("first", 1), ("first", 2), ("late", 2)]
 
 
 def test_a_subscription_to_another_chain_made_in_a_callback_works_too(pipeline: Any) -> None:

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 import tocsin
-from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
+from helpers import MOTOR, PATIENCE, PUMP, WRONG_IN_THE_CORE, Crew, Hold, books_of, eventually
 
 
 @pytest.fixture
@@ -143,6 +143,27 @@ def test_a_hung_batch_of_many_balances_while_it_hangs_and_afterwards(
     books(pipeline)
     counts = books_of(pipeline)
     assert (counts.delivered, counts.abandoned, counts.pending) == (size, 20 - size, 0)
+
+
+@WRONG_IN_THE_CORE  # it counts them as unclaimed
+def test_events_of_a_batch_that_was_not_called_any_more_are_abandoned(
+    pipeline: Any, make_hold: Callable[[], Hold]
+) -> None:
+    hold = make_hold()
+    late: list[Any] = []
+    pipeline.subscribe(MOTOR.tick, hold, batch=True)
+    pipeline.subscribe(MOTOR.limit, late.append, batch=True)
+    pipeline.freeze()
+    pipeline.notify(MOTOR.tick, (1,))
+    pipeline.notify(MOTOR.limit, (1, 1))
+    pipeline.thaw()
+    hold.await_entry()
+    assert pipeline.close(0.02) is False
+    hold.go.set()
+    eventually(lambda: pipeline.stats().workers == 0, pipeline.stats)
+    counts = books_of(pipeline)
+    assert late == []
+    assert (counts.delivered, counts.abandoned, counts.unclaimed) == (1, 1, 0)
 
 
 def test_the_rest_of_the_chain_is_not_called_after_the_hung_one_returns(

@@ -78,17 +78,15 @@ def test_a_work_may_queue_itself_and_others_get_their_turn(queue: WorkQueue) -> 
 def test_a_work_is_never_inside_twice(make_queue: Callable[..., WorkQueue]) -> None:
     queue = make_queue(workers=8)
     task = Task()
-    counted = 0
+    counted: list[int] = []
 
     def kick() -> None:
-        nonlocal counted
-        for _ in range(2000):
-            counted += queue.queue(task.work)
+        counted.append(sum(queue.queue(task.work) for _ in range(2000)))
 
     Crew(kick, kick, kick).join()
     queue.flush(PATIENCE)
     assert task.most_inside == 1
-    assert 0 < task.runs <= counted
+    assert 0 < task.runs <= sum(counted)
 
 
 def test_what_was_written_before_the_kick_is_seen_by_a_run_after_it(

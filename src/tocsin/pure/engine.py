@@ -1,0 +1,170 @@
+"""The rest of a pipeline: its queues, its subscriptions, waiting and the end.
+
+All of it is cold. The face (tocsin/pipeline.py) serialises what changes the set of queues and of
+subscriptions; the rest may be called from any thread.
+
+The pipeline owns its stages, and through them the chains and the callables; its workers own none of it. So
+it goes when its last reference goes, also inside one of its own callbacks, and its workers end after the
+run that they are in. Nothing waits for them then.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tocsin.pure.equeue import EventsQueue
+from tocsin.pure.exit import is_over
+from tocsin.pure.notify import NOT_STARTED, NotifyCore
+from tocsin.pure.stage import Stage
+from tocsin.pure.subscription import Member, SubscriptionCore
+from tocsin.pure.times import clock_of, deadline_of, left_until
+from tocsin.pure.worker import start
+from tocsin.pure.workqueue import WorkQueue
+
+__all__ = ["PipelineCore"]
+
+SLICE = 0.05  # seconds between two looks whether there is a run to make in the flushing thread
+
+
+class PipelineCore(NotifyCore):
+    """Own queues and workers: what Pipeline is built on; its underscored methods are for the face alone."""
+
+    _on_error: Any
+
+    @property
+    def lingering(self) -> list[Any]:
+        """Native subscriptions that were cancelled while they may have been running: none here."""
+        return []
+
+    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
+        # At the interpreter's end this module's globals may be gone: hence the argument.
+        if self._workqueue is not None and not is_over():
+            self._shut()
+            self._stop()
+
+    def _start(
+        self,
+        native: int,
+        python: int,
+        most: int,
+        clock: int,
+        portable: bool,
+        shared: bool,
+        on_error: object,
+    ) -> None:
+        """Start the workers; without native ones none at all. `portable` and `shared` change nothing here."""
+        if self._workqueue is not None:
+            raise RuntimeError("a pipeline is initialised once")
+        self._on_error = on_error
+        self._clock = clock_of(clock)
+        self._workqueue = WorkQueue("tocsin-python")
+        if native:
+            start(self._workqueue, python, most)
+
+    @property
+    def _wq(self) -> WorkQueue:
+        if self._workqueue is None:
+            raise RuntimeError(NOT_STARTED)
+        return self._workqueue
+
+    # -- queues and subscriptions
+
+    def _add_queue(self, protocol: int, size: int, start: int, types: list[Any]) -> None:
+        """Make the queue of a protocol. `types`: 256 event types or None, by event id."""
+        if self._clock is None:
+            raise RuntimeError(NOT_STARTED)
+        queue = EventsQueue(size, start, self._clock, types)
+        self._stages[protocol] = Stage(queue, self._wq, self._on_error)
+
+    def _attach(
+        self,
+        subscription: SubscriptionCore,
+        code: int,
+        source: int,
+        function: int,
+        context: int,
+        priority: int,
+    ) -> None:
+        """Put a subscription in the chain of a key."""
+        stage = self._stages[code >> 24]
+        members = subscription._members
+        member = next((known for known in members if known.stage is stage), None)
+        if member is None:
+            member = Member(subscription, stage, priority)
+            members.append(member)
+        stage.add((code >> 16 & 0xFF) << 16 | source, member)
+
+    # -- waiting
+
+    def _flush(self, timeout: float | None) -> bool:
+        """Wait until every event accepted so far has passed the stage; False: not in time."""
+        deadline = deadline_of(timeout)
+        targets = [(stage.queue, stage.queue.in_) for stage in tuple(self._stages.values())]
+        return all(self._await_position(queue, position, deadline) for queue, position in targets)
+
+    def _await_position(self, queue: EventsQueue, position: int, deadline: float | None) -> bool:
+        def is_settled() -> bool:
+            return queue.has_passed(position) or queue.was_abandoned
+
+        if self._wq.base_threads:
+            with queue.changed:
+                queue.changed.wait_for(is_settled, left_until(deadline))
+            return queue.has_passed(position)
+        while not is_settled():
+            ran = self._wq.run_here()
+            left = left_until(deadline)
+            if left == 0:
+                break
+            if not ran:  # another thread is at it, or it is frozen
+                with queue.changed:
+                    if not is_settled():
+                        queue.changed.wait(SLICE if left is None else min(left, SLICE))
+        return queue.has_passed(position)
+
+    def _await_idle(self, subscription: SubscriptionCore, timeout: float | None) -> bool:
+        """Wait until no call of a cancelled subscription is running; False: not in time."""
+        deadline = deadline_of(timeout)
+        return all(await_member(member, deadline) for member in subscription._members)
+
+    def _freeze(self) -> None:
+        self._wq.freeze()
+
+    def _thaw(self) -> None:
+        self._wq.thaw()
+
+    # -- the end
+
+    def _shut(self) -> None:
+        """Accept no event any more."""
+        for stage in tuple(self._stages.values()):
+            stage.queue.shut()
+
+    def _await_writers(self, timeout: float | None) -> bool:
+        """Wait until no writer is inside: after _shut() none is, since they hold the lock that it took."""
+        deadline_of(timeout)
+        return True
+
+    def _stop(self) -> None:
+        """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
+        self._wq.stop()
+        for stage in tuple(self._stages.values()):
+            stage.queue.abandon()
+
+    def _await_workers(self, timeout: float | None) -> bool:
+        """Wait until all threads have ended, after _stop(); False: not in time."""
+        return self._wq.await_end(deadline_of(timeout))
+
+    # -- the books
+
+    def _books(self, protocol: int) -> dict[str, int]:
+        """Return the books of a registered protocol: names as in ProtocolStats."""
+        return self._stages[protocol].queue.books()
+
+    def _totals(self) -> tuple[int, int, int]:
+        """Events that named nothing registered, events that came too late, and worker threads now."""
+        return self._misses.unknown, self._misses.late, self._wq.threads
+
+
+def await_member(member: Member, deadline: float | None) -> bool:
+    """Wait until no call of a member is running; False: not in time."""
+    with member.stage.queue.changed:
+        return member.stage.queue.changed.wait_for(lambda: not member.is_running, left_until(deadline))
