@@ -38,13 +38,6 @@ TICK_BYTES = 32  # what a tick takes in a queue: 16 of header, 8 of payload, fil
 STARTS = (0, 2**32 - 64, 2**64 - 64)
 
 
-# Where the two backends disagree and the compiled one is not as it should be; strict, so that whoever mends
-# it takes the mark away.
-WRONG_IN_THE_CORE = pytest.mark.xfail(
-    tocsin.backend.name == "cython", reason="the compiled core is wrong here", strict=True
-)
-
-
 def eventually(condition: Callable[[], object], state: Callable[[], object] = lambda: "") -> None:
     """Wait until the condition holds; fail with the state if it doesn't in good time."""
     __tracebackhide__ = True

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 import tocsin
-from helpers import MOTOR, PUMP, WRONG_IN_THE_CORE, Limit, books_of
+from helpers import MOTOR, PUMP, Limit, books_of
 from tocsin import backend
 
 
@@ -180,7 +180,6 @@ def test_two_batch_subscribers_never_share_a_batch(pipeline: Any) -> None:
     assert other[0].array["n"].tolist() == [1]
 
 
-@WRONG_IN_THE_CORE  # it goes by the type of which the subscriber once had its first batch
 def test_of_several_types_the_batch_of_the_first_event_comes_first(pipeline: Any) -> None:
     got: list[str] = []
     pipeline.subscribe([MOTOR.tick, MOTOR.limit], lambda batch: got.append(batch.type.name), batch=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers import MOTOR, PATIENCE, PUMP, WRONG_IN_THE_CORE, Crew, Hold, books_of, eventually
+from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
 
 
 @pytest.fixture
@@ -112,7 +112,6 @@ def test_a_subscription_made_in_a_callback_counts_from_the_next_event(pipeline: 
     assert got == [("first", 1), ("early", 2), ("first", 2), ("late", 2)]
 
 
-@WRONG_IN_THE_CORE  # it looks for the chain of the source when that of ALL was called
 def test_a_subscription_to_the_source_made_in_a_callback_of_all_counts_from_the_next_event(
     pipeline: Any,
 ) -> None:

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 import tocsin
-from helpers import MOTOR, PATIENCE, PUMP, WRONG_IN_THE_CORE, Crew, Hold, books_of, eventually
+from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
 
 
 @pytest.fixture
@@ -145,7 +145,6 @@ def test_a_hung_batch_of_many_balances_while_it_hangs_and_afterwards(
     assert (counts.delivered, counts.abandoned, counts.pending) == (size, 20 - size, 0)
 
 
-@WRONG_IN_THE_CORE  # it counts them as unclaimed
 def test_events_of_a_batch_that_was_not_called_any_more_are_abandoned(
     pipeline: Any, make_hold: Callable[[], Hold]
 ) -> None:

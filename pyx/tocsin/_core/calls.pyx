@@ -180,6 +180,7 @@ cdef int call_with_batch_later(void* context, const tocsin_event* record) noexce
             batch = batch_new(member.bridge.types[record.event])
             member.batches[record.event] = batch
         if batch.count == 0:
+            member.batches[record.event] = member.batches.pop(record.event)    # the first of a look is called first
             member.bridge.filled.append(member)
             batch.slot = min(member.bridge.slots, 63)
             member.bridge.slots += 1

@@ -6,8 +6,9 @@ ends that chain in the Python stage too. The last stage classifies: delivered if
 either stage, else unclaimed. Events that only batches hold are classified when the batches were called, at
 the end of the look, by whether one was.
 
-Chains are read event by event, after the counter that showed the event: one that was accepted after
-subscribe() returned meets the new chain; of those queued before, a suffix does. The Python stage takes the GIL
+Both chains of an event are read before its first call and after the counter that showed the event: one that was
+accepted after subscribe() returned meets the new chain; of those queued before, a suffix does; and who is
+subscribed by a call hears from the next event on. The Python stage takes the GIL
 (enter) before its first call; events that no Python subscriber wants cost it no GIL.
 """
 
@@ -74,10 +75,11 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     cdef EventsQueue* q = stage.queue
     cdef tocsin_event event
     cdef uint8_t flags = header_flags(header)
-    cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
+    cdef Chain* of_all = stage_chain(stage, route_of_all(&q.routes, header.event))
+    cdef Chain* of_source
     cdef int came = 0
     cdef int came_of_source
-    if chain == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
+    if of_all == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
         return 0
     event.timestamp = header.timestamp
     event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, header_size(header))
@@ -86,15 +88,15 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     event.protocol = header.protocol
     event.event = header.event
     event.reserved = 0
-    if chain != NULL and not flags & HEADER_STOP_ALL:
-        came = stage_call(stage, chain, &event)
+    of_source = stage_chain(stage, route_of_source(&q.routes, header.event, event.source))
+    if of_all != NULL and not flags & HEADER_STOP_ALL:
+        came = stage_call(stage, of_all, &event)
         if came & DISPATCH_REFUSED:
             return came
         if came & CHAIN_STOPPED:
             flags |= HEADER_STOP_ALL
-    chain = stage_chain(stage, route_of_source(&q.routes, header.event, event.source))
-    if chain != NULL and not flags & HEADER_STOP_SOURCE:
-        came_of_source = stage_call(stage, chain, &event)
+    if of_source != NULL and not flags & HEADER_STOP_SOURCE:
+        came_of_source = stage_call(stage, of_source, &event)
         if came_of_source & CHAIN_STOPPED:
             flags |= HEADER_STOP_SOURCE
         came |= came_of_source

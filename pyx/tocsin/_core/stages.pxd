@@ -147,7 +147,7 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
 
 cdef inline bint python_end_look(Stage* stage) noexcept nogil:
     """Call the batches of the look, settle, and free its space. False if they may not be called now."""
-    cdef uint64_t called
+    cdef uint64_t left
     if stage.has_batches:
         if a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED:
             stage_settle(stage, stage.n_collected)
@@ -158,10 +158,13 @@ cdef inline bint python_end_look(Stage* stage) noexcept nogil:
                 if not stage.enter(stage):
                     return False
                 stage.entered = True
-            called = stage.call_batches(stage)
-            stage.n_unclaimed += stage.n_collected - called
-            stage.n_collected = called
-            stage_settle(stage, 0)
+            left = stage.n_collected - stage.call_batches(stage)
+            if a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED:    # in between: nobody will call the rest
+                stage_settle(stage, left)
+            else:
+                stage.n_unclaimed += left
+                stage.n_collected -= left
+                stage_settle(stage, 0)
         stage.has_batches = False
     fifo_publish_out(&stage.queue.ring.fifo, stage.position)
     stage_turn(stage, 2)
