@@ -11,11 +11,10 @@ written. 130 Ctrl-C, but `listen`, which ends no other way: 0 or 1. 141 whoever 
 around the command ends too.
 
 Signals. SIGINT becomes KeyboardInterrupt on the main thread, which reads and waits, and never runs a
-callback; so Ctrl-C finds nothing half printed. A second one changes nothing (some send two at once): to
-end takes two seconds at the most, even if stdout is stuck. SIGPIPE is set back to what it does in every other
-program. Events are printed on a worker of the pipeline, which has all signals blocked and gets an
-exception instead; it passes the signal on, because the main thread may be waiting for input that never
-comes.
+callback; so Ctrl-C finds nothing half printed. To end takes two seconds at the most, even if stdout is
+stuck. SIGPIPE is set back to what it does in every other program. Events are printed on a worker of the
+pipeline, which has all signals blocked and gets an exception instead; it passes the signal on, because
+the main thread may be waiting for input that never comes.
 """
 
 import os
@@ -23,8 +22,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from types import FrameType
 from typing import NoReturn
+
+from tocsin.cli.interrupts import raise_interrupts
 
 __all__ = ["INTERRUPTED", "NOT_DELIVERED", "UNUSABLE", "Trouble", "complain", "main", "run"]
 
@@ -40,11 +40,8 @@ class Trouble(Exception):
 def run() -> NoReturn:
     """Run the command line and exit: the entry point. Main thread."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored: nohup, or &
-        signal.signal(signal.SIGINT, interrupt)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the shell: >&-
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open till the end)
+    fill_closed_streams()
+    raise_interrupts()
     try:
         status = main()
         if status != INTERRUPTED:  # else stdout may be stuck
@@ -92,10 +89,14 @@ def complain(text: str) -> None:
     print(line, file=sys.stderr)
 
 
-def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Raise KeyboardInterrupt, once. The handler of SIGINT."""
-    signal.signal(signal.SIGINT, lambda number, frame: None)
-    raise KeyboardInterrupt
+def fill_closed_streams() -> None:
+    """Put /dev/null where the shell closed a stream (>&-), or the next file that is opened gets its place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w"))  # noqa: SIM115 (open till the end)
 
 
 def die_of(number: signal.Signals) -> None:
