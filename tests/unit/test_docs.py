@@ -87,7 +87,12 @@ def in_shell(command: str, folder: Path) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables = {**environment(), "PATH": path, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        ["sh", "-c", f"exec 2>&1; {command}"], cwd=folder, env=variables, capture_output=True, text=True, timeout=60
+        ["sh", "-c", f"exec 2>&1; {command}"],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.stdout
 
