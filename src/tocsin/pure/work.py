@@ -58,6 +58,11 @@ class Work:
         """Whether a run is owed now that nobody will see to."""
         return self.may_run and not self.linked and not self.running
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether the list or a worker has it. Of a disabled item that is over once and for all."""
+        return self.linked or self.running
+
     def begin(self) -> bool:
         """Turn a popped item into a running one, or let it go: False."""
         self.linked = False
