@@ -92,24 +92,22 @@ class PipelineCore(NotifyCore):
         self._doors.pop(protocol, None)
         self._stages[protocol].queue.shut()
 
-    def _await_queue(self, stage: Stage, timeout: float | None) -> bool:
+    def _await_queue(self, queue: Stage, timeout: float | None) -> bool:
         """Wait until all that a shut queue accepted was delivered and nobody is at it; False: not in time."""
         deadline = deadline_of(timeout)
-        queue = stage.queue
-        if not self._await_position(queue, queue.in_, deadline):
+        events = queue.queue
+        if not self._await_position(events, events.in_, deadline):
             return False
-        self._wq.disable(queue.work)  # a kick that comes late would be for nothing
-        while not self._wq.base_threads and self._wq.run_here():
-            continue  # only a run takes an item off the list
-        return self._wq.await_idle(queue.work, deadline)
+        self._wq.disable(events.work)  # a kick that comes late would be for nothing
+        return self._await_taken_off(events, deadline)
 
-    def _drop_queue(self, stage: Stage) -> None:
+    def _drop_queue(self, queue: Stage) -> None:
         """Let a queue go, after _await_queue() or before _open_queue(), when nothing is attached to it.
 
         Then its protocol may be registered again. Under the face's lock.
         """
-        self._doors.pop(stage.protocol, None)
-        del self._stages[stage.protocol]
+        self._doors.pop(queue.protocol, None)
+        del self._stages[queue.protocol]
 
     # -- subscriptions
 
@@ -160,6 +158,16 @@ class PipelineCore(NotifyCore):
                     if not is_settled():
                         queue.changed.wait(SLICE if left is None else min(left, SLICE))
         return queue.has_passed(position)
+
+    def _await_taken_off(self, queue: EventsQueue, deadline: float | None) -> bool:
+        """Wait until nobody has the disabled work of a queue; False: not in time, or the workers were stopped."""
+        while queue.work.is_taken and not self._wq.base_threads and not self._wq.stopped:
+            left = left_until(deadline)
+            if left == 0:
+                break
+            if not self._wq.run_here():  # another thread is at it, or it is frozen
+                self._wq.await_idle(queue.work, deadline_of(SLICE if left is None else min(left, SLICE)))
+        return self._wq.await_idle(queue.work, deadline)
 
     def _await_idle(self, subscription: SubscriptionCore, timeout: float | None) -> bool:
         """Wait until no call of a cancelled subscription is running; False: not in time."""
