@@ -1,4 +1,4 @@
-"""The README's first page: two commands, then an example short enough to type. test_docs.py runs its blocks."""
+"""The README's first page: two commands, then an example short enough to type. Its blocks: test_docs.py."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,8 @@ TEXT = README.read_text()
 def test_the_two_commands_are_there_and_name_files_that_exist() -> None:
     first = re.search(r"```sh\n(.*)\n(.*)\n```", TEXT)
     assert first is not None
-    assert first[1].startswith("pip install '.[cli]'") and "tocsin replay" in first[1]
+    assert first[1].startswith("pip install '.[cli]'")
+    assert "tocsin replay" in first[1]
     assert first[2].startswith("pip install '.[test]' && pytest")
     for name in re.findall(r"examples/\S+\.\w+", TEXT):
         assert (README.parent / name).is_file(), name

@@ -160,7 +160,7 @@ class PipelineCore(NotifyCore):
         return queue.has_passed(position)
 
     def _await_taken_off(self, queue: EventsQueue, deadline: float | None) -> bool:
-        """Wait until nobody has the disabled work of a queue; False: not in time, or the workers were stopped."""
+        """Wait until nobody has the disabled work of a queue. False: not in time, or stopped before."""
         while queue.work.is_taken and not self._wq.base_threads and not self._wq.stopped:
             left = left_until(deadline)
             if left == 0:

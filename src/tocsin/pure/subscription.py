@@ -129,7 +129,8 @@ class SubscriptionCore:
 
         True if none is running.
         """
-        return all([member.silence() for member in self._members])
+        running = [member for member in self._members if not member.silence()]
+        return not running
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""
