@@ -114,9 +114,16 @@ class PipelineWorld:
         if size > 1 << 16:
             self.roomy = number
 
+    def unregister(self, number: int) -> None:
+        protocol = protocol_of(self.twin, number)
+        while not self.pipeline.unregister(protocol, timeout=0.01):
+            self.pipeline.thaw()  # a callable may have frozen it, or the program
+        self.roomy = 0 if self.roomy == number else self.roomy
+
     def subscribe(self, number: int, keys: list[Any], priority: int, batch: bool, deed: str) -> str:
         names = [self.twin.Key(number, event, self.source(source)) for event, source in keys]
         me = len(self.ears)
+        self.calls.setdefault(number, [])
 
         def callback(argument: Any) -> Any:
             self.calls[number].append((me, self.shown(argument)))

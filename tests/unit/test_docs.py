@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -101,7 +101,14 @@ def matches(expected: str, printed: str) -> bool:
     return re.fullmatch(re.escape(expected).replace(r"\.\.\.", ".*"), printed) is not None
 
 
-@pytest.mark.parametrize("name", [name for name, path in PAGES.items() if "```python" in path.read_text()])
+def page_of_code(name: str) -> Any:
+    native = pytest.mark.native_only("the producer's address, subscribe_native")
+    return pytest.param(name, marks=native if name == "real-time" else ())
+
+
+@pytest.mark.parametrize(
+    "name", [page_of_code(name) for name, path in PAGES.items() if "```python" in path.read_text()]
+)
 def test_a_page_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
     page = PAGES[name]
     furnish(page, tmp_path)

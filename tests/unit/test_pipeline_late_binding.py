@@ -63,6 +63,7 @@ def test_order_is_by_priority_and_then_by_age_as_if_all_had_been_there(pipeline:
     assert names.of(pipeline, MOTOR.tick, (1,)) == ["urgent", "first", "second", "late"]
 
 
+@pytest.mark.native_only("subscribe_native")
 def test_native_and_batch_subscriptions_wait_too(pipeline: Any) -> None:
     import ctypes
 

@@ -268,6 +268,7 @@ def test_whoever_waits_for_room_is_told(pipeline: Any, make_hold: Callable[[], A
     assert pipeline.unregister(MOTOR)
 
 
+@pytest.mark.native_only("subscribe_native")
 def test_batches_and_native_subscribers_are_called_before_it_goes(pipeline: Any) -> None:
     function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
     calls = [0]
@@ -304,6 +305,7 @@ def test_it_works_step_by_step_without_threads(make_pipeline: Callable[..., Any]
 # -- producers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.native_only("the producer's address")
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_a_producer_answers_that_it_is_shut_also_from_native_code(pipeline: Any, exclusive: bool) -> None:
     pipeline.register(MOTOR)
@@ -326,6 +328,7 @@ def test_a_producer_answers_that_it_is_shut_also_from_native_code(pipeline: Any,
     assert books_of(pipeline).accepted == 2
 
 
+@pytest.mark.native_only("the producer's address")
 def test_a_handle_stays_valid_memory_when_all_else_has_gone() -> None:
     pipeline = tocsin.Pipeline()
     pipeline.register(MOTOR)
@@ -451,6 +454,7 @@ def test_protocols_that_come_and_go_under_a_flood_lose_nothing(pipeline: Any, na
     assert got[0] == sum(accepted)
 
 
+@pytest.mark.native_only("the producer's address")
 @pytest.mark.stress
 def test_native_writers_at_a_protocol_that_goes_get_an_answer_each_time(pipeline: Any) -> None:
     got = [0]

@@ -61,6 +61,8 @@ def steps(protocols: list[int], deeds: list[str]) -> st.SearchStrategy[Step]:
         st.builds(lambda n, good, stamp: ("produce", n, good[0][1], good[1], stamp), which, good, stamp),
         st.tuples(st.just("end_producer"), which),
         st.tuples(st.just("register"), protocol, st.sampled_from([1000, 4096])),
+        st.tuples(st.just("register"), protocol, st.sampled_from([1024, 4096])),
+        st.tuples(st.just("unregister"), protocol),
     ]
     return st.sampled_from(kinds).flatmap(lambda kind: kind)
 

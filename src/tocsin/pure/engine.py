@@ -13,6 +13,7 @@ from typing import Any
 
 from tocsin.pure.equeue import EventsQueue
 from tocsin.pure.exit import is_over
+from tocsin.pure.failing import tell
 from tocsin.pure.notify import NOT_STARTED, NotifyCore
 from tocsin.pure.stage import Stage
 from tocsin.pure.subscription import Member, SubscriptionCore
@@ -66,14 +67,49 @@ class PipelineCore(NotifyCore):
             raise RuntimeError(NOT_STARTED)
         return self._workqueue
 
-    # -- queues and subscriptions
+    # -- queues
 
-    def _add_queue(self, protocol: int, size: int, start: int, types: list[Any]) -> None:
-        """Make the queue of a protocol. `types`: 256 event types or None, by event id."""
+    def _add_queue(self, protocol: int, size: int, start: int, types: list[Any]) -> Stage:
+        """Make the queue of a protocol, and its stage, which stands for it; see _open_queue().
+
+        types: 256 event types or None, by event id.
+        """
         if self._clock is None:
             raise RuntimeError(NOT_STARTED)
         queue = EventsQueue(size, start, self._clock, types)
-        self._stages[protocol] = Stage(queue, self._wq, self._on_error)
+        self._stages[protocol] = Stage(protocol, queue, self._wq, self._on_error)
+        return self._stages[protocol]
+
+    def _open_queue(self, protocol: int) -> None:
+        """Let the events of a protocol in."""
+        self._doors[protocol] = self._stages[protocol].queue
+
+    def _shut_queue(self, protocol: int) -> None:
+        """Let no event of a protocol in any more: it names nothing registered, and producers are closed.
+
+        What was accepted goes on being delivered; to repeat this is harmless.
+        """
+        self._doors.pop(protocol, None)
+        self._stages[protocol].queue.shut()
+
+    def _await_queue(self, queue: Stage, timeout: float | None) -> bool:
+        """Wait until all that a shut queue accepted was delivered and nobody is at it; False: not in time."""
+        deadline = deadline_of(timeout)
+        events = queue.queue
+        if not self._await_position(events, events.in_, deadline):
+            return False
+        self._wq.disable(events.work)  # a kick that comes late would be for nothing
+        return self._await_taken_off(events, deadline)
+
+    def _drop_queue(self, queue: Stage) -> None:
+        """Let a queue go, after _await_queue() or before _open_queue(), when nothing is attached to it.
+
+        Then its protocol may be registered again. Under the face's lock.
+        """
+        self._doors.pop(queue.protocol, None)
+        del self._stages[queue.protocol]
+
+    # -- subscriptions
 
     def _attach(
         self,
@@ -86,12 +122,15 @@ class PipelineCore(NotifyCore):
     ) -> None:
         """Put a subscription in the chain of a key."""
         stage = self._stages[code >> 24]
-        members = subscription._members
-        member = next((known for known in members if known.stage is stage), None)
+        member = next((known for known in subscription._members if known.stage is stage), None)
         if member is None:
             member = Member(subscription, stage, priority)
-            members.append(member)
+            subscription._members = [*subscription._members, member]
         stage.add((code >> 16 & 0xFF) << 16 | source, member)
+
+    def _tell(self, error: BaseException, subscription: SubscriptionCore) -> None:
+        """Tell on_error of what no callable raised; what it raises itself goes to sys.unraisablehook."""
+        tell(self._on_error, error, subscription, None)
 
     # -- waiting
 
@@ -120,13 +159,26 @@ class PipelineCore(NotifyCore):
                         queue.changed.wait(SLICE if left is None else min(left, SLICE))
         return queue.has_passed(position)
 
+    def _await_taken_off(self, queue: EventsQueue, deadline: float | None) -> bool:
+        """Wait until nobody has the disabled work of a queue. False: not in time, or stopped before."""
+        while queue.work.is_taken and not self._wq.base_threads and not self._wq.stopped:
+            left = left_until(deadline)
+            if left == 0:
+                break
+            if not self._wq.run_here():  # another thread is at it, or it is frozen
+                self._wq.await_idle(queue.work, deadline_of(SLICE if left is None else min(left, SLICE)))
+        return self._wq.await_idle(queue.work, deadline)
+
     def _await_idle(self, subscription: SubscriptionCore, timeout: float | None) -> bool:
         """Wait until no call of a cancelled subscription is running; False: not in time."""
         deadline = deadline_of(timeout)
         return all(await_member(member, deadline) for member in subscription._members)
 
     def _freeze(self) -> None:
+        """Begin no call any more until _thaw(). Under the face's lock."""
         self._wq.freeze()
+        for stage in tuple(self._stages.values()):
+            stage.pass_calls()
 
     def _thaw(self) -> None:
         self._wq.thaw()
@@ -144,9 +196,10 @@ class PipelineCore(NotifyCore):
         return True
 
     def _stop(self) -> None:
-        """Have the workers end after the run that they are in; what is queued is counted as abandoned."""
+        """Begin no call any more, and have the workers end; what is queued is counted as abandoned."""
         self._wq.stop()
         for stage in tuple(self._stages.values()):
+            stage.pass_calls()
             stage.queue.abandon()
 
     def _await_workers(self, timeout: float | None) -> bool:
@@ -156,8 +209,9 @@ class PipelineCore(NotifyCore):
     # -- the books
 
     def _books(self, protocol: int) -> dict[str, int]:
-        """Return the books of a registered protocol: names as in ProtocolStats."""
-        return self._stages[protocol].queue.books()
+        """Return the books of a queue, named as in ProtocolStats; empty if it was dropped."""
+        stage = self._stages.get(protocol)
+        return {} if stage is None else stage.queue.books()
 
     def _totals(self) -> tuple[int, int, int]:
         """Events that named nothing registered, events that came too late, and worker threads now."""

@@ -18,6 +18,9 @@ Writers put an event in and kick the stage afterwards. put() is atomic for other
 for a signal handler that notifies on top of the notify that it interrupted by looking again: everything is
 made ready first, and between the look at `in_` and the last change there is no call in which Python would
 run a handler.
+
+Nobody takes another lock with that of a queue in hand, nor kicks: a signal handler that notifies may come in
+while its thread has the lock of the workqueue.
 """
 
 import threading

@@ -1,6 +1,9 @@
 """Exceptions that have no caller to go to, and calls that only native code could answer."""
 
-__all__ = ["missing", "trimmed", "write_unraisable"]
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["missing", "tell", "trimmed", "write_unraisable"]
 
 
 def missing(what: str, why: str) -> NotImplementedError:
@@ -14,6 +17,16 @@ def missing(what: str, why: str) -> NotImplementedError:
 def trimmed(error: BaseException) -> BaseException:
     """Return an exception without the innermost of our own frames, which would keep its callable alive."""
     return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+
+def tell(
+    on_error: Callable[[Any, Any, Any], object], error: BaseException, subscription: Any, argument: Any
+) -> None:
+    """Call on_error; what that raises goes to sys.unraisablehook."""
+    try:
+        on_error(error, subscription, argument)
+    except BaseException as worse:
+        write_unraisable(worse)
 
 
 def write_unraisable(error: BaseException) -> None:

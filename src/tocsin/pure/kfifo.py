@@ -4,14 +4,17 @@ Two counters that only grow: `in` counts what was put in, `out` what was taken. 
 inside, and the place of an element is its count modulo the size, a power of two; a copy over the end of the
 memory goes in two pieces.
 
-One thread that puts in and one that takes out need no lock between them. The writer writes the bytes first
-and then its counter, which nobody else writes; the reader looks at that counter first and then at the
-bytes. The interpreter keeps this order. `reset` needs both sides stopped; anybody may ask the properties.
+One thread that puts in and one that takes out would need no lock between them: the writer writes the bytes
+first and then its counter, which nobody else writes; the reader looks at that counter first and then at the
+bytes. The lock is for more threads than these two, each of which finds the fifo whole. It is reentrant, for
+a signal handler that uses the fifo in the middle of another use: who finds its counter moved begins again.
+`reset` needs both sides stopped; anybody may ask the properties.
 
 What the kernel leaves undefined (skipping what is not there, a record too long for its length, the length
 of no record) raises.
 """
 
+import threading
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +50,14 @@ class FifoBase:
 
     _data: bytearray
     _esize: int
+    _lock: Any  # a threading.RLock
     _in: int  # written by the writer
     _out: int  # written by the reader
 
     def _allocate(self, size: Any, esize: int, start: Any) -> None:
         wanted = checked(size, "size", 2, MAX_BYTES // esize)
         begin = checked(start, "start", 0, (1 << 64) - 1)
+        self._lock = threading.RLock()
         self._esize = esize
         self._data = bytearray((1 << (wanted - 1).bit_length()) * esize)
         self._in = self._out = begin
@@ -74,21 +79,30 @@ class FifoBase:
 
     def _put(self, data: bytes) -> int:
         """Put in as many whole elements as fit; how many."""
-        n = min(len(data) // self._esize, self._room())
-        self._copy_in(self._in, data[: n * self._esize])
-        self._in += n
-        return n
+        with self._lock:
+            while True:
+                at = self._in
+                n = min(len(data) // self._esize, self._room())
+                self._copy_in(at, data[: n * self._esize])
+                if self._in == at:
+                    self._in = at + n
+                    return n
 
     def _get(self, n: Any, take: bool) -> bytes:
         """Return at most n elements, as bytes."""
-        n = min(checked(n, "n", 0, (1 << 64) - 1), len(self))
-        data = self._copy_out(self._out, n)
-        self._out += n if take else 0
-        return data
+        most = checked(n, "n", 0, (1 << 64) - 1)
+        with self._lock:
+            while True:
+                at = self._out
+                ready = min(most, len(self))
+                data = self._copy_out(at, ready)
+                if self._out == at:
+                    self._out = at + (ready if take else 0)
+                    return data
 
     def __len__(self) -> int:
         out = self._out  # first: an `in` read after it is at least as new, so nothing is negative
-        return min(self._in - out, self.size)
+        return max(0, min(self._in - out, self.size))  # 0 if it was reset in between
 
     def __repr__(self) -> str:
         in_, out = self.counters
@@ -122,19 +136,24 @@ class FifoBase:
 
     def reset(self) -> None:
         """Empty it and set both counters to 0. Only while writer and reader are stopped."""
-        self._in = self._out = 0
+        with self._lock:
+            self._in = self._out = 0
 
     def reset_out(self) -> None:
         """Drop everything that is there now. Reader only; the writer may run."""
-        self._out = self._in
+        with self._lock:
+            self._out = self._in
 
     def skip(self, n: int = 1) -> None:
         """Drop `n` elements. Reader only. Empty: IndexError; fewer there: ValueError, none goes."""
-        n, ready = checked(n, "n", 0, (1 << 64) - 1), len(self)
-        if n > ready:
-            message = f"skip of {n} from a fifo that holds {ready}"
-            raise ValueError(message) if ready else IndexError(message)
-        self._out += n
+        n = checked(n, "n", 0, (1 << 64) - 1)
+        with self._lock:
+            ready = len(self)
+            if n <= ready:
+                self._out += n
+                return
+        message = f"skip of {n} from a fifo that holds {ready}"
+        raise ValueError(message) if ready else IndexError(message)
 
     def peek_len(self) -> int:
         """Bytes inside. Reader only."""

@@ -2,14 +2,15 @@
 
 A chain is a tuple, never changed and swapped whole; the interpreter keeps it alive as long as somebody
 walks it. So callbacks may register and unregister, themselves too, while the chain is being called, from
-any thread; the call goes on through the chain as it was when it began. Changes are serialised by a lock;
-calls take none and may overlap.
+any thread; the call goes on through the chain as it was when it began. Whoever changes a chain makes a new
+one and swaps it in if the old one is still in place, else begins again: comparing callbacks may run code,
+which may change the chain, too. So the lock is held for the swap alone; calls take none and may overlap.
 """
 
 from bisect import insort
 from collections.abc import Callable
 from enum import IntEnum
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -44,35 +45,46 @@ class NotifierChain:
     """
 
     _chain: tuple[tuple[Callable[[Any, Any], int | None], int], ...]
-    _changing: Lock
+    _swapping: Any  # a threading.RLock
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Self":
         """Begin empty; a subclass may have an __init__ that doesn't call ours."""
         self = super().__new__(cls)
         self._chain = ()
-        self._changing = Lock()
+        self._swapping = RLock()
         return self
+
+    def _swap(self, known: tuple[Any, ...], chain: tuple[Any, ...]) -> bool:
+        """Put another chain in the place of a known one; False: it is not in place any more."""
+        with self._swapping:
+            if self._chain is not known:
+                return False
+            self._chain = chain  # frees nothing in here: the caller has the old one
+        return True
 
     def register(self, callback: Callable[[Any, Any], int | None], priority: int = 0) -> None:
         """Add a callback; ValueError if it is registered already, TypeError if it can't be called."""
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
         entry = (callback, int(priority))
-        with self._changing:
-            chain = list(self._chain)
-            if any(known == callback for known, _ in chain):
+        swapped = False
+        while not swapped:
+            known = self._chain
+            if any(other == callback for other, _ in known):
                 raise ValueError(f"{callback!r} is registered already")
+            chain = list(known)
             insort(chain, entry, key=lambda entry: -entry[1])
-            self._chain = tuple(chain)
+            swapped = self._swap(known, tuple(chain))
 
     def unregister(self, callback: Callable[[Any, Any], int | None]) -> None:
         """Remove a callback; ValueError if it is not registered."""
-        with self._changing:
+        swapped = False
+        while not swapped:
             known = self._chain
             chain = tuple(entry for entry in known if entry[0] != callback)
             if len(chain) == len(known):
                 raise ValueError(f"{callback!r} is not registered")
-            self._chain = chain
+            swapped = self._swap(known, chain)
 
     def call(self, value: object, data: object = None) -> int:
         """Call the callbacks with (value, data) until one ends the chain.

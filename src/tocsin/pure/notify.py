@@ -2,6 +2,9 @@
 
 Any thread. Arguments are looked up, packed and checked first; then the event goes in under the lock of its
 queue (equeue.py), and the stage is kicked after it, whatever happens in between.
+
+`_stages` has every protocol with a queue, `_doors` the queues of those whose events are let in. Who comes in
+takes a queue from there and keeps it to the end of the call, also if the protocol is unregistered meanwhile.
 """
 
 import threading
@@ -34,6 +37,7 @@ class NotifyCore:
     """Hold the queues and let events in: the half of a pipeline that producers use."""
 
     _stages: dict[int, Stage]
+    _doors: dict[int, EventsQueue]
     _workqueue: WorkQueue | None
     _clock: "Callable[[], int] | None"
     _misses: "Misses"
@@ -42,6 +46,7 @@ class NotifyCore:
         """Begin without queues; a subclass may have an __init__ that doesn't call ours."""
         self = super().__new__(cls)
         self._stages = {}
+        self._doors = {}
         self._workqueue = self._clock = None
         self._misses = Misses()
         return self
@@ -68,11 +73,11 @@ class NotifyCore:
         PayloadError, ClosedError, ExclusiveError.
         """
         code = code_of(event)
-        queue = self._queue_of(code)
+        queue = self._doors.get(code >> 24)
         stamp = None if timestamp is None else stamp_of(timestamp)
         deadline = deadline_of(timeout)
         if queue is None:
-            self._refuse(Notified.UNKNOWN, event, code, b"")
+            self._refuse(Notified.UNKNOWN, None, event, code, b"")
         number = code >> 16 & 0xFF
         data = payload_of(queue, number, payload)
         notified = queue.check(number, data)
@@ -86,7 +91,7 @@ class NotifyCore:
             queue.refuse(1)
             return False
         if notified is not Notified.ACCEPTED:
-            self._refuse(notified, event, code, data)
+            self._refuse(notified, queue, event, code, data)
         return True
 
     def notify_many(
@@ -104,12 +109,12 @@ class NotifyCore:
         seconds to wait for room in all; what finds none is counted as refused. Otherwise as notify().
         """
         code = code_of(event)
-        queue = self._queue_of(code)
+        queue = self._doors.get(code >> 24)
         deadline = deadline_of(timeout)
         number = code >> 16 & 0xFF
         rule = None if queue is None else queue.rules[number]
         if queue is None or rule is None:
-            self._refuse(Notified.UNKNOWN, event, code, b"")
+            self._refuse(Notified.UNKNOWN, queue, event, code, b"")
         many = Many(queue, number, rule, payloads, timestamps)
         if timeout != 0 and self._is_inside():
             raise RuntimeError(WOULD_WAIT)
@@ -119,24 +124,20 @@ class NotifyCore:
         if notified is Notified.FULL:
             queue.refuse(many.left)
         elif notified is not Notified.ACCEPTED:
-            self._refuse(notified, event, code, b"")
+            self._refuse(notified, queue, event, code, b"")
         return many.done
-
-    def _queue_of(self, code: int) -> EventsQueue | None:
-        """Return the queue of a code (protocol << 24 | event << 16)."""
-        stage = self._stages.get(code >> 24)
-        return None if stage is None else stage.queue
 
     def _is_inside(self) -> bool:
         """Return whether the caller is inside a callback of this pipeline."""
         return self._workqueue is not None and self._workqueue.worker_here() is not None
 
-    def _refuse(self, notified: Notified, event: Any, code: int, payload: bytes) -> NoReturn:
+    def _refuse(
+        self, notified: Notified, queue: EventsQueue | None, event: Any, code: int, payload: bytes
+    ) -> NoReturn:
         """Raise the error of a notify() that did not come to the queue."""
         if self._workqueue is None:
             raise RuntimeError(NOT_STARTED)
         name = f"protocol {code >> 24:#x}, event {code >> 16 & 0xFF}" if code >= 0 else repr(event)
-        queue = self._queue_of(code)
         if notified is Notified.INVALID and queue is not None:
             queue.types[code >> 16 & 0xFF].check_size(payload)
             rule = queue.rules[code >> 16 & 0xFF]
@@ -144,13 +145,13 @@ class NotifyCore:
             raise PayloadError(f"{name}: {len(payload)} bytes; its queue takes at most {most}")
         if notified is Notified.EXCLUSIVE:
             raise ExclusiveError(f"{name}: an exclusive producer has the protocol for itself; close it first")
-        if notified is Notified.CLOSED:
+        if notified is Notified.CLOSED and queue is self._doors.get(code >> 24):
             self._misses.add(late=1)
             raise ClosedError(f"{name}: the pipeline is closed")
         self._misses.add(unknown=1)
         if code < 0:
             raise UnknownEventError(f"{event!r} belongs to no protocol: take it from an instance of one")
-        if queue is None:
+        if queue is None or notified is Notified.CLOSED:  # or it was unregistered a moment ago
             raise UnknownEventError(f"{name}: the protocol is not registered")
         raise UnknownEventError(f"{name}: the protocol has no such event")
 
@@ -184,13 +185,15 @@ def put_many(queue: EventsQueue, many: Many) -> Notified:
 
 
 def await_room(queue: EventsQueue, put: "Callable[[], Notified]", deadline: float | None) -> Notified:
-    """Try again whenever the queue has changed, until it isn't full or the time is over."""
-    with queue.changed:
-        notified = put()
-        while notified is Notified.FULL and left_until(deadline) != 0:
-            queue.changed.wait(left_until(deadline))
-            notified = put()
-        return notified
+    """Try again whenever there is more room, until it isn't full or the time is over."""
+    while True:
+        out = queue.out
+        notified = put()  # without the lock, under which nobody may be kicked
+        left = left_until(deadline)
+        if notified is not Notified.FULL or left == 0:
+            return notified
+        with queue.changed:
+            queue.changed.wait_for(lambda out=out: queue.out != out or queue.closed, left)  # type: ignore[misc]
 
 
 def code_of(event: Any) -> int:

@@ -106,14 +106,20 @@ class ProducerCore:
     def _notify(self, event: int, payload: bytes, timestamp: int | None) -> int:
         stamp = None if timestamp is None else stamp_of(timestamp)
         queue, notified = self._queue, Notified.CLOSED
-        with queue.lock:
-            if not self._is_closed:
-                notified = queue.check(event, payload)
-                if notified is Notified.ACCEPTED:
-                    notified = queue.notify(event, payload, stamp, self._is_exclusive)
+        before = queue.in_
+        try:
+            with queue.lock:
+                if not self._is_closed:
+                    notified = queue.check(event, payload)
+                    if notified is Notified.ACCEPTED:
+                        notified = queue.put(event, payload, stamp, self._is_exclusive)
+        finally:
+            if queue.in_ != before:
+                queue.kick()
         if notified is Notified.FULL:
             queue.refuse(1)
-        self._misses.add(unknown=notified is Notified.UNKNOWN, late=notified is Notified.CLOSED)
+        elif notified is not Notified.ACCEPTED:
+            self._misses.add(unknown=notified is Notified.UNKNOWN, late=notified is Notified.CLOSED)
         return ANSWERS[notified]
 
 

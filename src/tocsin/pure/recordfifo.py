@@ -45,10 +45,16 @@ class RecordFifo(FifoBase):
         """Put in one record whole, or nothing and False. Its bytes and its length become visible together."""
         if len(record) > self._limit:
             raise ValueError(f"recsize {self._recsize} limits a record to {self._limit}, not {len(record)}")
-        if self._recsize + len(record) > self._room():
-            return False
-        self._put(len(record).to_bytes(self._recsize, "little") + record)
-        return True
+        data = len(record).to_bytes(self._recsize, "little") + record
+        with self._lock:
+            while True:
+                at = self._in
+                if len(data) > self._room():
+                    return False
+                self._copy_in(at, data)
+                if self._in == at:
+                    self._in = at + len(data)
+                    return True
 
     def _length(self) -> int | None:
         """Return the length of the next record; None if there is none."""
@@ -57,12 +63,17 @@ class RecordFifo(FifoBase):
         return int.from_bytes(self._copy_out(self._out, self._recsize), "little")
 
     def _get_record(self, n: Any, take: bool) -> bytes | None:
-        n, length = checked(n, "n", 0, (1 << 64) - 1), self._length()
-        if length is None:
-            return None
-        record = self._copy_out(self._out + self._recsize, min(n, length))
-        self._out += self._recsize + length if take else 0
-        return record
+        most = checked(n, "n", 0, (1 << 64) - 1)
+        with self._lock:
+            while True:
+                at = self._out
+                length = self._length()
+                if length is None:
+                    return None
+                record = self._copy_out(at + self._recsize, min(most, length))
+                if self._out == at:
+                    self._out = at + (self._recsize + length if take else 0)
+                    return record
 
     def in_(self, data: "Buffer") -> int:
         """Put in one record whole: its length, or 0 if there is no room. Writer only.
@@ -102,7 +113,8 @@ class RecordFifo(FifoBase):
 
     def peek_len(self) -> int:
         """Length of the next record. Reader only. None there: IndexError."""
-        length = self._length()
+        with self._lock:
+            length = self._length()
         if length is None:
             raise IndexError("peek_len of an empty fifo")
         return length

@@ -12,7 +12,9 @@ started, else unclaimed. Those of a look that holds batches are settled together
 called.
 
 Frozen, a run begins no event and requeues itself; in the middle of a chain it waits for the thaw. Stopped,
-it leaves the rest where it is, and batches that were not called are abandoned.
+it leaves the rest where it is, and batches that were not called are abandoned. A call begins under the lock
+of the queue, with a look whether it may; whoever freezes or stops passes through that lock afterwards, and
+no call begins after that.
 
 Nothing lets an exception out: a callable that raises is counted and reported to `on_error`, and if that
 raises too, to sys.unraisablehook. In the main thread (workers=0) a signal handler may raise anywhere: then
@@ -26,7 +28,7 @@ from typing import Any
 from tocsin.pure.batch import Batch, batch_of
 from tocsin.pure.equeue import EventsQueue, Record
 from tocsin.pure.event import event_of
-from tocsin.pure.failing import trimmed, write_unraisable
+from tocsin.pure.failing import tell, trimmed
 from tocsin.pure.notifier import BAD, STOP
 from tocsin.pure.subscription import Chain, Member, inserted
 from tocsin.pure.work import Work
@@ -56,8 +58,13 @@ class Stage:
     """Read the queue of one protocol. The pipeline owns it; its workers don't."""
 
     def __init__(
-        self, queue: EventsQueue, workqueue: WorkQueue, on_error: Callable[[Any, Any, Any], None]
+        self,
+        protocol: int,
+        queue: EventsQueue,
+        workqueue: WorkQueue,
+        on_error: Callable[[Any, Any, Any], None],
     ) -> None:
+        self.protocol = protocol
         self.queue = queue
         self.workqueue = workqueue
         self.on_error = on_error
@@ -156,8 +163,6 @@ class Stage:
         for member in chain:
             if member.callback is None:
                 continue  # cancelled while we walk
-            if not self.workqueue.may_go_on():
-                return
             lost = member.count_lost(self.lost_total)
             if member.is_batch:
                 batch = self.batch_for(member, record.event)
@@ -192,7 +197,7 @@ class Stage:
         try:
             for member, batches in filled.items():
                 for batch in batches.values():
-                    if self.workqueue.may_go_on() and self.call(member, batch) is not NOT_CALLED:
+                    if self.call(member, batch) is not NOT_CALLED:
                         called.add(batch)
         finally:
             self.settle(called)
@@ -208,8 +213,8 @@ class Stage:
     # -- calls
 
     def call(self, member: Member, argument: Any) -> Any:
-        """Call a member with an event or a batch, unless it was cancelled: NOT_CALLED."""
-        callback = member.begin_call()
+        """Call a member with an event or a batch, unless it was cancelled or we were stopped: NOT_CALLED."""
+        callback = self.begin_call(member)
         if callback is None:
             return NOT_CALLED
         began = time.monotonic_ns()
@@ -222,12 +227,23 @@ class Stage:
         self.report(member, failure, argument)
         return None
 
+    def begin_call(self, member: Member) -> Any:
+        """Return the callable, which is running from now on, after a thaw if need be; None: not called."""
+        while True:
+            with self.queue.lock:
+                if not self.workqueue.is_halted:
+                    return member.begin_call()
+            if not self.workqueue.may_go_on():
+                return None
+
+    def pass_calls(self) -> None:
+        """See every call either running or never begun, after a halt. Any thread."""
+        with self.queue.lock:
+            pass  # whoever begins a call after this sees the halt
+
     def report(self, member: Member, error: BaseException, argument: Any) -> None:
         """Count an exception of a callable and tell on_error of it."""
         with self.queue.lock:
             self.queue.callback_errors += 1
         member.subscription._count_error(error)
-        try:
-            self.on_error(error, member.subscription, argument)
-        except BaseException as worse:
-            write_unraisable(worse)
+        tell(self.on_error, error, member.subscription, argument)

@@ -7,7 +7,9 @@ walked: per-event members first, then batch ones; higher priority first; equal o
 Cancelling takes the callable away from the member, under the lock of the queue; a call begins under the
 same lock, by taking the callable and saying that it is running. So either the call is seen running, or it
 never begins. What is counted per call is counted by the stage alone, and a subscription to several
-protocols adds up its members.
+protocols adds up its members. A member that has left the chains of its protocol, and is not in a call, is
+let go with its queue; what it counted stays. The list of members is never changed, and swapped whole under
+the lock of the pipeline.
 """
 
 import threading
@@ -35,11 +37,13 @@ class Member:
         self.slowest = 0
 
     def begin_call(self) -> Any:
-        """Return the callable, which is running from now on; None: it was cancelled. The stage."""
-        with self.stage.queue.lock:
-            self.is_running = self.callback is not None
-            self.calls += self.is_running
-            return self.callback
+        """Return the callable, which is running from now on; None: it was cancelled.
+
+        The stage, under the lock of the queue.
+        """
+        self.is_running = self.callback is not None
+        self.calls += self.is_running
+        return self.callback
 
     def end_call(self, nanoseconds: int) -> None:
         """Note that the call has ended. The stage."""
@@ -54,13 +58,19 @@ class Member:
         lost, self.lost_seen = lost_total - self.lost_seen, max(lost_total, self.lost_seen)
         return max(0, lost)
 
-    def leave(self) -> None:
-        """Begin no call any more, and leave the chains."""
+    def silence(self) -> bool:
+        """Begin no call any more; True if none is running."""
         with self.stage.queue.lock:
             self.callback = None
+            return not self.is_running
+
+    def leave(self) -> bool:
+        """Begin no call any more, and leave the chains; True if no call is running. Harmless to repeat."""
+        with self.stage.queue.lock:
             for key in self.ids:
                 self.stage.remove(key, self)
             self.ids = []
+            return self.silence()
 
 
 Chain = tuple[Member, ...]
@@ -80,6 +90,8 @@ class SubscriptionCore:
     _counting: Any
     _errors: int
     _last_error: BaseException | None
+    _calls_before: int  # of members that were let go
+    _slowest_before: int
 
     def _setup(self, callback: object, is_python: bool, is_batch: bool) -> None:
         self._callback = callback
@@ -88,6 +100,7 @@ class SubscriptionCore:
         self._counting = threading.RLock()
         self._errors = 0
         self._last_error = None
+        self._calls_before = self._slowest_before = 0
 
     @property
     def callback(self) -> Any:
@@ -98,6 +111,26 @@ class SubscriptionCore:
         """Begin no call any more, and leave the chains."""
         for member in self._members:
             member.leave()
+
+    def _leave(self, protocol: int) -> None:
+        """Leave the chains of one protocol, for good or until it is registered again; what was counted stays.
+
+        A member that is in a call goes on being waited for. Under the face's lock.
+        """
+        for member in self._members:
+            if member.stage.protocol == protocol and member.leave():
+                with self._counting:
+                    self._members = [other for other in self._members if other is not member]
+                    self._calls_before += member.calls
+                    self._slowest_before = max(self._slowest_before, member.slowest)
+
+    def _silence(self) -> bool:
+        """Begin no call any more, where there is no pipeline whose chains could be left.
+
+        True if none is running.
+        """
+        running = [member for member in self._members if not member.silence()]
+        return not running
 
     def _forget(self) -> None:
         """Let the callable go, after _deactivate(); a call that is running holds its own reference."""
@@ -111,6 +144,7 @@ class SubscriptionCore:
 
     def _counts(self) -> tuple[int, int, BaseException | None, int]:
         """Return calls, errors, the last error, and the time of the slowest call in ns."""
-        calls = sum(member.calls for member in self._members)
-        slowest = max((member.slowest for member in self._members), default=0)
-        return calls, self._errors, self._last_error, slowest
+        with self._counting:
+            calls = self._calls_before + sum(member.calls for member in self._members)
+            slowest = max(self._slowest_before, *(member.slowest for member in self._members), 0)
+            return calls, self._errors, self._last_error, slowest

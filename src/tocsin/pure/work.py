@@ -49,14 +49,24 @@ class Work:
         return True
 
     @property
+    def is_due(self) -> bool:
+        """Whether a run is owed that waits for no time."""
+        return self.pending and not self.timed
+
+    @property
     def may_run(self) -> bool:
         """Whether a run is owed now."""
-        return self.pending and not self.timed and not self.disabled
+        return self.is_due and not self.disabled
 
     @property
     def needs_link(self) -> bool:
         """Whether a run is owed now that nobody will see to."""
         return self.may_run and not self.linked and not self.running
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the list or a worker has it. Of a disabled item that is over once and for all."""
+        return self.linked or self.running
 
     def begin(self) -> bool:
         """Turn a popped item into a running one, or let it go: False."""
@@ -86,8 +96,13 @@ class Work:
 
     @property
     def flush_target(self) -> int:
-        """How many runs must have ended until all that is owed now has been done."""
+        """How many runs must have ended until all that is owed has been done, a delayed run too."""
         return self.runs + self.running + self.pending
+
+    @property
+    def due_target(self) -> int:
+        """How many runs must have ended until all that is due has been done."""
+        return self.runs + self.running + self.is_due
 
     def is_flushed(self, target: int) -> bool:
         """Whether the target was reached or nothing is owed: a cancelled run is not waited for."""

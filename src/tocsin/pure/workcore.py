@@ -1,12 +1,14 @@
 """A work: a function, and the state of its runs on the queue that it was given to last.
 
 The item in a workqueue knows the work by a weak reference, so it is the queue's Python half (works.py) that
-keeps a work until it is idle. Which queue it is on changes under its own lock. Any thread; waits answer
-signals, and one that would wait for itself raises RuntimeError.
+keeps a work until it is idle. It comes to a queue under its own lock, and leaves it under that of the
+queue's workqueue; see there. Any thread; waits answer signals, and one that would wait for itself raises
+RuntimeError.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tocsin.pure.failing import trimmed, write_unraisable
@@ -27,7 +29,7 @@ class WorkCore:
     _function: Callable[[], object]
     _item: Work
     _owner: "WorkQueueCore | None"
-    _moving: Any
+    _joining: Any  # a threading.RLock
 
     def __new__(cls, function: Callable[[], object], *args: Any, **kwargs: Any) -> "Self":
         """Begin idle, on no queue."""
@@ -37,8 +39,26 @@ class WorkCore:
         self._function = function
         self._item = Work(self._run)
         self._owner = None
-        self._moving = threading.RLock()
+        self._joining = threading.RLock()
         return self
+
+    def _join(self, queue: "WorkQueueCore") -> "WorkQueueCore":
+        """Go to a queue unless it is on one. Returns which one it is on now."""
+        with self._joining:
+            if self._owner is None:
+                self._owner = queue
+                return queue
+            return self._owner
+
+    @contextmanager
+    def _staying(self) -> "Iterator[WorkQueueCore | None]":
+        """Hold the lock of the queue that it is on, which it can't leave meanwhile; None: it is on none."""
+        while True:
+            owner = self._owner
+            with nullcontext() if owner is None else owner._wq.lock:
+                if self._owner is owner:
+                    yield owner
+                    return
 
     def _run(self) -> None:
         """Call the function. Its worker."""
@@ -79,11 +99,10 @@ class WorkCore:
         A delayed run is made due now. TimeoutError after `timeout` seconds. RuntimeError where it
         would wait for itself: in its own function, or in a function of the same ordered queue.
         """
-        owner = self._owner
-        if owner is None:
-            return False
-        wq = owner._refuse_inside(self, "flush")
-        with wq.lock:
+        with self._staying() as owner:
+            if owner is None:
+                return False
+            wq = owner._refuse_inside(self, "flush")
             target = self._item.flush_target
             if not (self._item.pending or self._item.running):
                 return False
@@ -94,25 +113,24 @@ class WorkCore:
 
     def cancel(self) -> bool:
         """Drop the run that is owed; one in progress goes on. True if one was owed. Never waits."""
-        with self._moving:
-            return self._owner is not None and self._owner._wq.cancel(self._item)
+        with self._staying() as owner:
+            return owner is not None and owner._wq.cancel(self._item)
 
     def cancel_sync(self, timeout: float | None = None) -> bool:
         """Drop the run that is owed and wait for one in progress; kicks meanwhile are refused.
 
         True if one was owed. TimeoutError after `timeout` seconds; RuntimeError in its own function.
         """
-        owner = self._owner
-        if owner is None:
-            return False
-        wq = owner._refuse_inside(self, "cancel_sync")
-        with wq.lock:
+        with self._staying() as owner:
+            if owner is None:
+                return False
+            wq = owner._refuse_inside(self, "cancel_sync")
             self._item.disabled += 1
+            cancelled = wq.cancel(self._item)
         try:
-            cancelled = WorkCore.cancel(self)
             if not wq.await_end_of_run(self._item, deadline_of(timeout)):
                 raise TimeoutError(f"{self!r} did not finish within {timeout} seconds")
             return cancelled
         finally:
-            with wq.lock:
+            with self._staying():  # another queue may have it by now
                 self._item.disabled -= 1

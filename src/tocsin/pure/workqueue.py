@@ -147,6 +147,12 @@ class WorkQueue:
             self.settled.notify_all()
             return was_pending
 
+    def disable(self, work: Work) -> None:
+        """Let no run of an item begin any more; one in progress goes on. For good, harmless to repeat."""
+        with self.lock:
+            work.disabled += 1
+            self.cancel(work)
+
     # -- taking and finishing
 
     @property
@@ -212,6 +218,12 @@ class WorkQueue:
         with self.settled:
             return self.settled.wait_for(lambda: not work.running, left_until(deadline))
 
+    def await_idle(self, work: Work, deadline: float | None) -> bool:
+        """Wait until nobody has a disabled item. False: not in time, or the workers were stopped before."""
+        with self.settled:
+            self.settled.wait_for(lambda: not work.is_taken or self.stopped, left_until(deadline))
+            return not work.is_taken
+
     def freeze(self) -> None:
         """Begin no run until thaw(); runs in progress ask before each call."""
         with self.lock:
@@ -225,11 +237,17 @@ class WorkQueue:
             self.keeper_bell.notify()
             self.settled.notify_all()
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether a run may make no call now."""
+        # Without workers: the thread that flushes must not wait for itself.
+        return self.stopped or (self.frozen and self.base_threads > 0)
+
     def may_go_on(self) -> bool:
         """Return whether a run may make its next call: False if stopped. Waits while frozen. Its worker."""
         with self.settled:
-            while self.frozen and not self.stopped and self.base_threads:
-                self.settled.wait()  # without workers: the thread that flushes must not wait for itself
+            while self.is_halted and not self.stopped:
+                self.settled.wait()
             return not self.stopped
 
     def stop(self) -> None:

@@ -3,9 +3,10 @@
 The same work items and workers as under a pipeline; an item's method calls a function. A queue keeps every
 item that it was given alive until it is idle; its workers keep neither.
 
-Which queue a work is on changes under the lock of the work, and which works a queue keeps under the lock of
-its workqueue, taken in this order. What is let go of may run finalisers: that comes last, without a lock.
-Any thread. Waits answer signals; one that would wait for itself raises RuntimeError.
+A work that moves to another queue leaves its old one first, under the lock of that one's workqueue, then is
+on none, and comes to the new one under its own lock: nobody ever has two of these locks. Which works a queue
+keeps changes under the lock of its workqueue. What is let go of may run finalisers: that comes last, without
+a lock. Any thread. Waits answer signals; one that would wait for itself raises RuntimeError.
 """
 
 from collections.abc import Callable
@@ -75,32 +76,38 @@ class WorkQueueCore:
         """Have `put` queue a work, and keep it until it is idle."""
         if not isinstance(work, WorkCore):
             raise TypeError(f"a work must be a Work, not {work!r}")
-        wq = self._wq
-        with work._moving, wq.lock:
-            before = self._admit(work)
-            self._kept[id(work)] = work
-            result = put(work._item)
-            dropped = self._purge()
-        if before is not None:
-            with before._wq.lock:
-                if work._owner is not before:  # it may have come back
-                    before._kept.pop(id(work), None)
-        del dropped
-        return result
+        while True:
+            with self._wq.lock:
+                refusal = self._refusal()
+                if refusal is None and work._owner is self:
+                    self._kept[id(work)] = work
+                    result = put(work._item)
+                    _dropped = self._purge()
+                    return result
+            if refusal is not None:
+                raise (ClosedError if self._is_closed else RuntimeError)(f"{self!r} is {refusal}")
+            other = work._join(self)
+            if other is not self:
+                other._part_with(work)
 
-    def _admit(self, work: WorkCore) -> "WorkQueueCore | None":
-        """See that a work may be queued here, and make it this queue's own. Returns which queue it was on."""
+    def _refusal(self) -> str | None:
+        """Return what hinders a work from being queued now, or None. Under the lock."""
         if self._is_closed:
-            raise ClosedError(f"{self!r} is closed")
+            return "closed"
         if self._draining and self._wq.worker_here() is None:
-            raise RuntimeError(f"{self!r} is being drained: only its own works may queue")
-        before = work._owner
-        if before is self:
-            return None
-        if before is not None and work._is_busy:
-            raise RuntimeError(f"{work!r} is busy on {before!r}")
-        work._owner = self
-        return before
+            return "being drained: only its own works may queue"
+        return None
+
+    def _part_with(self, work: WorkCore) -> None:
+        """Let another queue have a work of ours; RuntimeError if it is not idle."""
+        with self._wq.lock:
+            is_ours = work._owner is self  # nobody else was quicker
+            is_busy = is_ours and work._is_busy
+            if is_ours and not is_busy:
+                self._kept.pop(id(work), None)
+                work._owner = None
+        if is_busy:
+            raise RuntimeError(f"{work!r} is busy on {self!r}")
 
     def _purge(self) -> list[WorkCore]:
         """Let go of idle works, now and then; the caller drops them without the lock."""
@@ -149,7 +156,7 @@ class WorkQueueCore:
 
         Delayed works are not waited for. TimeoutError; RuntimeError inside a function of this queue.
         """
-        self._flush_works(deadline_of(timeout), "flush")
+        self._flush_works(deadline_of(timeout), "flush", False)
 
     def drain(self, timeout: float | None = None) -> None:
         """Wait until nothing is owed; meanwhile only the queue's own functions may queue. As flush()."""
@@ -159,10 +166,8 @@ class WorkQueueCore:
         with self._wq.lock:
             self._draining += 1
         try:
-            while self._flush_works(deadline, "drain"):
-                pass
-            if to_close:
-                self._is_closed = True  # before others may queue again
+            while self._flush_works(deadline, "drain", to_close):
+                continue
         finally:
             with self._wq.lock:
                 self._draining -= 1
@@ -171,28 +176,26 @@ class WorkQueueCore:
         """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled. As flush()."""
         if self._is_closed or self._workqueue is None:
             return
-        for work in self._known():
-            if work._item.timed:
-                work.cancel()
         self.thaw()
         self._drain_until(deadline_of(timeout), True)
         self._wq.stop()
         self._wq.await_end(deadline_of(timeout))
 
-    def _known(self) -> list[WorkCore]:
-        with self._wq.lock:
-            return list(self._kept.values())
-
-    def _flush_works(self, deadline: float | None, what: str) -> int:
-        """Flush all works that are owed a run. How many there were."""
+    def _flush_works(self, deadline: float | None, what: str, to_close: bool) -> int:
+        """Flush all works that are owed a run: how many. to_close: closes, if there is none."""
         wq = self._refuse_inside(None, what)
         if deadline is None and self.frozen:
             raise RuntimeError(
                 f"{what} of the frozen {self!r} would wait for ever: thaw() first, or a timeout"
             )
-        with wq.lock:
-            busy = [work for work in self._kept.values() if work._item.running or work._item.pending]
-            owed = [(work, work._item.flush_target) for work in busy if not work._item.timed]
+        with wq.lock:  # one look: a work that ends may queue another before
+            if to_close:
+                for work in self._kept.values():
+                    if work._item.timed:
+                        wq.cancel(work._item)
+            busy = [work for work in self._kept.values() if work._item.running or work._item.is_due]
+            owed = [(work, work._item.due_target) for work in busy]
+            self._is_closed = self._is_closed or (to_close and not owed)
         for work, target in owed:
             if not wq.await_flush(work._item, target, deadline):
                 raise TimeoutError(f"{work!r} did not finish in time")
