@@ -116,8 +116,11 @@ class PipelineWorld:
 
     def unregister(self, number: int) -> None:
         protocol = protocol_of(self.twin, number)
+        self.pipeline.thaw()
         while not self.pipeline.unregister(protocol, timeout=0.01):
-            self.pipeline.thaw()  # a callable may have frozen it, or the program
+            self.pipeline.thaw()  # a callable may have frozen it
+        self.pipeline.thaw()
+        self.flush()  # whose events were handed out in passing is the backend's own business
         self.roomy = 0 if self.roomy == number else self.roomy
 
     def subscribe(self, number: int, keys: list[Any], priority: int, batch: bool, deed: str) -> str:

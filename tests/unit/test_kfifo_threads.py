@@ -6,6 +6,7 @@ on every build.
 """
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -140,3 +141,24 @@ def test_more_threads_than_two_leave_the_memory_whole(kind: str) -> None:
         over.set()
 
     Crew(write, write, read, read).join()
+
+
+def test_more_threads_than_two_get_each_element_once() -> None:
+    fifo, count, got = TypedFifo(16, "u4"), 4000, list[int]()
+
+    def write(first: int) -> None:
+        for v in range(first, count, 2):
+            while not fifo.put(v):
+                time.sleep(0)
+
+    def read() -> None:
+        while len(got) < count:
+            got.extend(fifo.out(3))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet inside a call, where calls are in Python
+    try:
+        Crew(lambda: write(0), lambda: write(1), read, read).join()
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(got) == list(range(count))

@@ -97,11 +97,11 @@ class EventsQueue:
             return Notified.INVALID
         return Notified.ACCEPTED
 
-    def notify(self, event: int, payload: bytes, timestamp: int | None, exclusive: bool = False) -> Notified:
+    def notify(self, event: int, payload: bytes, timestamp: int | None) -> Notified:
         """Put one checked event in, stamped now without a timestamp, and kick. FULL is not counted."""
         before = self.in_
         try:
-            return self.put(event, payload, timestamp, exclusive)
+            return self.put(event, payload, timestamp)
         finally:
             if self.in_ != before:  # also if a signal handler raised when the event was in
                 self.kick()
