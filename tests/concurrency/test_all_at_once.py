@@ -17,7 +17,7 @@ from helpers import MOTOR, PATIENCE, PUMP, Crew, Motor, books_of, eventually
 
 pytestmark = pytest.mark.stress
 
-SECONDS = 1.5  # that a test goes on whose bugs need two threads at the same place
+SECONDS = 1.0  # that a test goes on whose bugs need two threads at the same place
 
 
 def rounds() -> Iterator[int]:

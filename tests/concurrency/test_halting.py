@@ -16,7 +16,7 @@ from helpers import MOTOR, PATIENCE, Crew, Hold, eventually
 
 pytestmark = pytest.mark.stress
 
-SECONDS = 1.5
+SECONDS = 1.0
 WATCH = 0.003  # seconds in which a call that should not begin would begin
 
 
