@@ -33,6 +33,7 @@ from tocsin._core.equeue cimport Stage
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.workqueue cimport Worker, WorkQueue
 
+import os
 from time import sleep
 
 
@@ -60,10 +61,18 @@ cdef a32 states_making
 def close_gil() -> None:
     """Have no worker take the GIL any more; for the exit hook, after all pipelines were closed."""
     a32_exchange_full(&gil_is_closed, 1)   # [gil-closed]
+    _await_states()
+
+
+def _await_states() -> None:
     for _ in range(1000):                  # in a forked child the thread may be the parent's: not for ever
         if a32_load_seq_cst(&states_making) == 0:   # [state-making]
             break
         sleep(0.001)
+
+
+if hasattr(os, "register_at_fork"):        # the interpreter's locks that such a thread has would stay taken
+    os.register_at_fork(before=_await_states)
 
 
 cdef bint gil_is_gone() noexcept:
