@@ -34,6 +34,7 @@ LAYERS = [
         "batch",
         "ties",
         "calls",
+        "collect",
         "bridge",
         "subscription",
         "waits",

@@ -25,7 +25,7 @@ from tocsin._core.atomic cimport (
     cpu_pause,
 )
 from tocsin._core.budget cimport Budget, budget_begin
-from tocsin._core.dispatch cimport stage_settle, stage_walk
+from tocsin._core.dispatch cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
@@ -36,7 +36,9 @@ from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
 
 
 cdef enum:
-    PAUSES = 64               # of a rest after a look that found something: one or two microseconds
+    REST_LEAST = 64           # pauses of a rest after a look that found something: about a microsecond
+    REST_MOST = 512
+    REST_BYTES = 4096         # a look that finds as much makes the next rest longer
 
 
 # -- the native stage ------------------------------------------------------------------------------
@@ -70,6 +72,7 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
     cdef bint may_go_on = True
     cdef bint rested = False
     cdef bint is_last
+    cdef int pauses = REST_LEAST
     budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
     while may_go_on:
@@ -79,13 +82,17 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
             if rested or stage.is_inline or stage.position == started:
                 break
             rested = True
-            native_rest()
+            native_rest(pauses)
             continue
+        pauses = min(2 * pauses, <int> REST_MOST) if limit - stage.position >= REST_BYTES else REST_LEAST
         rested = False
         started = stage.position
         while may_go_on and stage.position != limit:
             is_last = not a32_load_relaxed(&q.python_owns)
-            may_go_on = stage_walk(stage, limit, &budget, is_last)
+            if not is_last and not a32_load_relaxed(&q.native_present):
+                stage_skim(stage, limit)      # quick, and no end of the run: who runs us in passing has the rest to do
+            else:
+                may_go_on = stage_walk(stage, limit, &budget, is_last)
             if is_last:
                 fifo_publish_out(&q.ring.fifo, stage.position)
             else:
@@ -97,10 +104,10 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
     return may_go_on or native_look(stage) == stage.position
 
 
-cdef inline void native_rest() noexcept nogil:
-    """Wait about a microsecond. Any thread."""
+cdef inline void native_rest(int pauses) noexcept nogil:
+    """Wait, by so many pauses of 13 ns or more. Any thread."""
     cdef int _pause
-    for _pause in range(PAUSES):
+    for _pause in range(pauses):
         cpu_pause()
 
 

@@ -1,8 +1,9 @@
 """Workers: the threads of a workqueue, how they look around and sleep, and the keeper that watches them.
 
 A worker takes items until there are none, looks around for a moment (native queues only, and only as long as
-looking around has paid lately: up to 50 us, halved each time nothing came), announces itself as a sleeper,
-looks once more and parks. The announcement is made under the lock of the queue and before the last look, so
+looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each
+time nothing came), announces itself as a sleeper, looks once more and parks. When the call came counts, not
+when the worker woke: that takes as long as the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue and before the last look, so
 neither a push nor a change under the lock can fall between the look and the sleep.
 
 The keeper is one more thread per queue. It sleeps without a time limit unless a delayed item waits for its
@@ -26,6 +27,7 @@ from tocsin._core.atomic cimport (
     a32_fetch_sub_full,
     a32_load_relaxed,
     a32_load_seq_cst,
+    a64_load_relaxed,
     aptr_load_relaxed,
     aptr_load_seq_cst,
     cpu_pause,
@@ -87,7 +89,7 @@ cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
 cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
     """Announce, look once more, and sleep. True if the whole sleep was idle. Worker only."""
     cdef uint32_t seen
-    cdef uint64_t slept
+    cdef uint64_t began
     cdef bint is_extra
     lock_take(&wq.lock)
     seen = bell_look(&wq.bell)
@@ -101,13 +103,12 @@ cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
     is_extra = wq.threads > wq.base_threads
     lock_drop(&wq.lock)
 
-    slept = clock_monotonic()
+    began = clock_monotonic()
     bell_park(&wq.bell, seen, IDLE_WORKER_NS if is_extra else -1)
     a32_fetch_sub_full(&wq.sleepers, 1)
-    slept = clock_monotonic() - slept
-    if slept < SPIN_MAX_NS:
-        worker.spin_ns = min(2 * slept + 1000, <uint64_t> SPIN_MAX_NS)
-    return slept >= IDLE_WORKER_NS
+    if a64_load_relaxed(&wq.called_at) - began < SPIN_MAX_NS:     # a call from before wraps to a huge time
+        worker.spin_ns = SPIN_MAX_NS
+    return clock_monotonic() - began >= IDLE_WORKER_NS
 
 
 cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:

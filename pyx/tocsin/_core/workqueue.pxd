@@ -24,6 +24,8 @@ from tocsin._core.atomic cimport (
     a32_exchange_full,
     a32_load_relaxed,
     a32_load_seq_cst,
+    a64,
+    a64_store_relaxed,
     aptr,
     aptr_cas_full,
     aptr_exchange_full,
@@ -31,6 +33,7 @@ from tocsin._core.atomic cimport (
     aptr_load_seq_cst,
     aptr_store_relaxed,
 )
+from tocsin._core.clock cimport clock_monotonic
 from tocsin._core.kick cimport (
     KickForm,
     kick_is_cleared,
@@ -100,6 +103,7 @@ cdef struct WorkQueue:
     a32 alive                 # threads, the keeper too, that have not ended
     a32 waiting               # workers inside an item that wait for something all of them would (the GIL)
     bell_t bell
+    a64 called_at             # when a sleeper was called last
     bell_t keeper_bell
     bell_t settled            # rung when an item with WAITED changes, and when a worker ends
     char _pad1[128]
@@ -168,6 +172,7 @@ cdef inline bint workqueue_push(WorkQueue* wq, Work* work) noexcept nogil:
 cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     """See to it that somebody will look at the runnable items. True if a sleeper was called. Any thread."""
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
+        a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
         return True
     # Everybody is awake and will look before sleeping; the keeper watches that this doesn't take long.
