@@ -28,9 +28,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Watch:
     return Watch(compile_library(SOURCE, tmp_path_factory.mktemp("watched")))
 
 
-@pytest.fixture
-def pipeline(make_pipeline: Any) -> tocsin.Pipeline:
-    pipeline = make_pipeline()
+@pytest.fixture(params=["auto", "atomic"])
+def pipeline(make_pipeline: Any, request: pytest.FixtureRequest) -> tocsin.Pipeline:
+    pipeline = make_pipeline(kick=request.param)
     pipeline.register(BENCH)
     return pipeline
 
