@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from math import log10
 from typing import Any
 
@@ -69,7 +70,7 @@ class Case:
     """One thing to measure: `n` operations in a world that is made for each measurement.
 
     each: every operation is timed, and the case has a p50 and a p99 in place of one figure. needs: what
-    says why it can't run here. note: for a peer, how it is set up.
+    says why it can't run here. package: what must be installed for it. note: for a peer, how it is set up.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Case:
     peer: bool = False
     each: bool = False
     needs: tuple[Need, ...] = ()
+    package: str = ""
     note: str = ""
     samples: list[Sample] = field(default_factory=list)
 
@@ -87,6 +89,8 @@ class Case:
 
     def missing(self) -> str | None:
         """Say why it can't run here; None: it can."""
+        if self.package and version_of(self.package) is None:
+            return f"{self.package} is not installed"
         return next((reason for need in self.needs if (reason := need())), None)
 
     def measure(self, quick: bool = False, collect: bool = True) -> None:
@@ -122,6 +126,7 @@ class Case:
                 n=len(self.samples[0].values) if self.each else self.n,
                 peer=self.peer,
                 note=self.note,
+                version=version_of(self.package) if self.package else None,
                 best=values[best],
                 median=statistics.median(values),
                 worst=max(values),
@@ -193,6 +198,13 @@ def settled(world: AbstractContextManager[Round], collect: bool = True) -> Itera
         if was_on:
             gc.enable()
         gc.unfreeze()
+
+
+def version_of(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def percentile(values: list[float], percent: int) -> float:

@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import tocsin
@@ -16,6 +15,7 @@ try:
 except ImportError:
     sys.exit("the benchmarks print with rich: pip install 'tocsin[bench]'")
 
+from benchmarks.harness import version_of
 from benchmarks.targets import AT_BEST, ELSEWHERE, MET, MISSED, NOT_RUN
 
 WIDTH = 132  # where the output is no terminal
@@ -46,19 +46,12 @@ def machine() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": platform.python_compiler(),
         "gil": not backend.gil_is_off,
-        "tocsin": version_of("tocsin"),
-        "numpy": version_of("numpy"),
+        "tocsin": version_of("tocsin") or "not installed",
+        "numpy": version_of("numpy") or "not installed",
         "backend": backend.name,
         "from": os.path.dirname(tocsin.__file__),
         **backend.switches(),
     }
-
-
-def version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def cpu_model() -> str:
@@ -168,12 +161,13 @@ def word(verdict: dict[str, Any]) -> str:
 
 def print_comparison(result: dict[str, Any]) -> None:
     """Print the peers of one kind of work, fastest first, beside ours; and which are missing."""
-    table = table_of(result["title"], "who", "best", "median", "", "spread", "of ours")
+    table = table_of(result["title"], "who", "version", "best", "median", "", "spread", "of ours")
     table.add_column("how")
     ours = next((row["median"] for row in result["rows"] if not row["peer"]), None)
     for row in sorted(result["rows"], key=lambda row: float(row["median"])):
         table.add_row(
             row["case"],
+            row["version"] or "",
             number(row["best"], row["unit"]),
             number(row["median"], row["unit"]),
             row["unit"],

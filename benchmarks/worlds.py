@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from time import perf_counter_ns
 from typing import Any
@@ -99,19 +98,6 @@ def hop(
 
 
 # -- what a case may need
-
-
-def installed(package: str) -> Callable[[], str | None]:
-    """Need a package, by the name that it is installed under."""
-
-    def need() -> str | None:
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-        return None
-
-    return need
 
 
 def numpy() -> str | None:

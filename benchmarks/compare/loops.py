@@ -10,7 +10,7 @@ from benchmarks.compare import hop
 from benchmarks.compare.queues import N
 from benchmarks.harness import Round
 from benchmarks.paths.python_to_python import putting
-from benchmarks.worlds import BENCH, PAYLOAD, installed, nothing
+from benchmarks.worlds import BENCH, PAYLOAD, nothing
 from benchmarks.worlds import hop as through
 
 SLOW = N // 5
@@ -99,9 +99,9 @@ def culsans_queue(loop):
 hop.case("asyncio.Queue", SLOW, peer=True, note="put_nowait by call_soon_threadsafe")(
     with_a_loop(asyncio_queue)
 )
-hop.case("janus", SLOW, peer=True, needs=(installed("janus"),), note="sync put, async get, unbounded")(
+hop.case("janus", SLOW, peer=True, package="janus", note="sync put, async get, unbounded")(
     with_a_loop(janus_queue)
 )
-hop.case("culsans", SLOW, peer=True, needs=(installed("culsans"),), note="sync put, async get, unbounded")(
+hop.case("culsans", SLOW, peer=True, package="culsans", note="sync put, async get, unbounded")(
     with_a_loop(culsans_queue)
 )

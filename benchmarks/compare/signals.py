@@ -4,12 +4,11 @@ from itertools import repeat
 from time import perf_counter_ns
 
 import tocsin
-from benchmarks.compare import emit
+from benchmarks.compare import emit_one, emit_ten
 from benchmarks.harness import Round
-from benchmarks.worlds import PAYLOAD, installed
+from benchmarks.worlds import PAYLOAD
 
 N = 50_000
-LISTENERS = (1, 10)
 
 
 def emitting(function, *arguments, **named):
@@ -67,13 +66,12 @@ def of(world, count):
     return lambda: world(count)
 
 
-for _count in LISTENERS:
-    emit.case(f"tocsin NotifierChain, {_count}", N, note="call(value, data)")(of(ours, _count))
-    for _name, _world, _note in (
-        ("psygnal", psygnal, "emit_fast: no check of the arguments"),
-        ("blinker", blinker, "send, any sender"),
-        ("pyee", pyee, "EventEmitter.emit"),
+for _path, _count in ((emit_one, 1), (emit_ten, 10)):
+    _path.case("tocsin NotifierChain", N, note="call(value, data)")(of(ours, _count))
+    for _world, _note in (
+        (psygnal, "emit_fast: no check of the arguments"),
+        (blinker, "send, any sender"),
+        (pyee, "EventEmitter.emit"),
     ):
-        emit.case(f"{_name}, {_count}", N, peer=True, needs=(installed(_name),), note=_note)(
-            of(_world, _count)
-        )
+        _name = _world.__name__
+        _path.case(_name, N, peer=True, package=_name, note=_note)(of(_world, _count))

@@ -9,11 +9,11 @@ from benchmarks.compare.loops import SLOW, dispatch
 from benchmarks.compare.queues import N
 from benchmarks.harness import Round
 from benchmarks.paths.python_to_python import putting
-from benchmarks.worlds import PATIENCE, PAYLOAD, RING, installed, nothing
+from benchmarks.worlds import PATIENCE, PAYLOAD, RING, nothing
 from benchmarks.worlds import hop as through
 
 
-@hop.case("pyzmq inproc", N, peer=True, needs=(installed("pyzmq"),), note="PAIR, no high-water mark, copied")
+@hop.case("pyzmq inproc", N, peer=True, package="pyzmq", note="PAIR, no high-water mark, copied")
 def pyzmq():
     import zmq
 
@@ -49,9 +49,7 @@ def pyzmq():
 RINGS = "spsc-ring-threadsafe"
 
 
-@hop.case(
-    RINGS, N, peer=True, needs=(installed(RINGS),), note="4 MiB; sleep(0) when full or empty, it can't wait"
-)
+@hop.case(RINGS, N, peer=True, package=RINGS, note="4 MiB; sleep(0) when full or empty, it can't wait")
 def spsc_ring():
     from spsc_ring_threadsafe import QueueEmptyError, QueueFullError, get, init, put
 
@@ -79,9 +77,7 @@ def spsc_ring():
     yield Round(lambda n: through(n, produce, consume))
 
 
-@hop.case(
-    "zenoh", SLOW, peer=True, needs=(installed("eclipse-zenoh"),), note="one session, scouting off, blocking"
-)
+@hop.case("zenoh", SLOW, peer=True, package="eclipse-zenoh", note="one session, scouting off, blocking")
 def zenoh():
     import zenoh
 
@@ -151,7 +147,7 @@ class Engine:
         self.run = csp.run
 
 
-@hop.case("csp", SLOW, peer=True, needs=(installed("csp"),), note="a push adapter, every item its own cycle")
+@hop.case("csp", SLOW, peer=True, package="csp", note="a push adapter, every item its own cycle")
 def csp():
     import logging
     from datetime import UTC, datetime, timedelta
