@@ -33,7 +33,7 @@ static void spin(uint64_t ns) {
 
 struct arrivals {
     uint64_t left;
-    uint64_t ended; /* when the last one came, in ns of the monotonic clock; 0: not yet */
+    uint64_t ended;  /* when the last one came, in ns of the monotonic clock; 0: not yet */
     uint64_t stamps; /* the sum of all timestamps: each header has been read */
 };
 

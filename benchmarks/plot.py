@@ -52,8 +52,8 @@ LATENCIES = (
 )
 THROUGHPUTS = (
     ("native_to_native", native_to_native.OURS),
-    ("native_to_native", native_to_native.ALLS[1]),
-    ("native_to_native", native_to_native.POPS[1]),
+    ("native_to_native", native_to_native.TAKE_ALLS[1]),
+    ("native_to_native", native_to_native.TAKE_ONES[1]),
     ("native_shared", native_shared.CLOCK),
     ("native_shared", native_shared.SHARED),
     ("channel", channel.BATCHES),

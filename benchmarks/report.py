@@ -131,9 +131,6 @@ def print_targets(results: dict[str, Any]) -> None:
         "ours, peer's: medians; ratio: peer's by ours; found: what the target is about, the median of the\n"
         "rounds; MET AT BEST: only the best round keeps the bound; in brackets: an aim, not counted"
     )
-    for name, verdict in verdicts:
-        if verdict["why"] and verdict["verdict"] != ELSEWHERE:
-            out.print(f"  not run: {name}: {verdict['target']}: {verdict['why']}", markup=False)
     out.print()
 
 

@@ -1,6 +1,8 @@
-// boost::lockfree::spsc_queue on the work of paths/native_to_native.py: records of 48 bytes in a ring of 4 MiB,
-// a producer, and a consumer thread that takes them one by one (pop) or all that are there (consume_all) and
-// reads each timestamp. Both sides pause when they find nothing to do; the producer as in native.c.
+// boost::lockfree::spsc_queue on the work of paths/native_to_native.py.
+//
+// Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
+// or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
+// do, the producer as long as the one in native.c.
 #include <boost/lockfree/spsc_queue.hpp>
 #include <boost/version.hpp>
 

@@ -23,12 +23,12 @@ path = Path("native_to_native", "native to native, ns per event")
 N = 4_000_000
 PAUSES = (16, 128, 512)
 OURS = "native -> native, exclusive producer"
-POP, ALL = "boost spsc_queue pop, {} pauses", "boost spsc_queue consume_all, {} pauses"
-POPS, ALLS = ([name.format(pauses) for pauses in PAUSES] for name in (POP, ALL))
+TAKE_ONE, TAKE_ALL = "boost spsc_queue pop, {} pauses", "boost spsc_queue consume_all, {} pauses"
+TAKE_ONES, TAKE_ALLS = ([name.format(pauses) for pauses in PAUSES] for name in (TAKE_ONE, TAKE_ALL))
 
-path.target("<= 10 ns, timestamp given", value_of(OURS, beside=ALLS), at_most=10)
-path.target("faster than boost's pop", times_faster(OURS, POPS), at_least=1, unit="times")
-path.target("<= 1.2 times boost's consume_all", share(OURS, ALLS), at_most=1.2, unit="of it")
+path.target("<= 10 ns, timestamp given", value_of(OURS, beside=TAKE_ALLS), at_most=10)
+path.target("faster than boost's pop", times_faster(OURS, TAKE_ONES), at_least=1, unit="times")
+path.target("<= 1.2 times boost's consume_all", share(OURS, TAKE_ALLS), at_most=1.2, unit="of it")
 
 
 def through(*, exclusive, timestamp):
@@ -64,7 +64,7 @@ def boost(pauses, *, take_all):
 
 
 for _pauses in PAUSES:
-    for _name, _all in ((POP, False), (ALL, True)):
+    for _name, _all in ((TAKE_ONE, False), (TAKE_ALL, True)):
         path.case(_name.format(_pauses), N, peer=True, needs=(native.boost_here,))(
             boost(_pauses, take_all=_all)
         )

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import plot
 from benchmarks.compare import all_comparisons
-from benchmarks.harness import Case, Path, Round, histogram, percentile
+from benchmarks.harness import COUNTERS, Case, Path, Round, histogram, percentile
 from benchmarks.instructions.__main__ import compared, read_dump
 from benchmarks.paths import all_paths
 from benchmarks.targets import (
@@ -77,7 +77,7 @@ def test_cases_run_in_turn_and_no_world_outlives_its_measurement() -> None:
 
 @pytest.mark.parametrize(("accepted", "delivered"), [(-1, 0), (0, -1), (0, 1)])
 def test_an_event_too_few_or_too_many_fails_the_case(accepted: int, delivered: int) -> None:
-    books = SimpleNamespace(accepted=0, delivered=0, activations=0, empty_activations=0, wakeups=0, refused=0)
+    books = SimpleNamespace(accepted=0, delivered=0, **dict.fromkeys(COUNTERS, 0))
 
     def run(n: int) -> int:
         books.accepted += n
@@ -86,12 +86,27 @@ def test_an_event_too_few_or_too_many_fails_the_case(accepted: int, delivered: i
 
     @contextmanager
     def world() -> Iterator[Round]:
-        yield Round(run, lambda: books)
+        yield Round(run, lambda: books, patience=0.01)
 
     Case("whole", 5, world).measure()
     books.accepted, books.delivered = accepted, delivered
     with pytest.raises(AssertionError, match="not 10"):
         Case("not whole", 5, world).measure()
+
+
+def test_a_stage_may_enter_the_last_event_after_its_handler_was_called() -> None:
+    looks = iter([0, 9, 9, 10])  # before the round, after it, and two looks of the check
+
+    @contextmanager
+    def world() -> Iterator[Round]:
+        def books() -> SimpleNamespace:
+            delivered = next(looks)
+            return SimpleNamespace(accepted=10, delivered=delivered, **dict.fromkeys(COUNTERS, 0))
+
+        yield Round(lambda n: n, books)
+
+    Case("late books", 5, world).measure()
+    assert next(looks, None) is None
 
 
 def test_a_latency_case_times_every_event() -> None:
