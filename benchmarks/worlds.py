@@ -3,6 +3,7 @@
 Handlers do nothing, on both sides: what is measured is the way, not the work at its end.
 """
 
+import inspect
 import struct
 import sys
 import threading
@@ -106,6 +107,11 @@ def numpy() -> str | None:
 
 def channels() -> str | None:
     return None if hasattr(tocsin.Pipeline, "channel") else "not available in this build: Pipeline.channel"
+
+
+def main_thread() -> str | None:
+    known = "main_thread" in inspect.signature(tocsin.Pipeline.subscribe).parameters
+    return None if known else "not available in this build: subscribe(..., main_thread=True)"
 
 
 def linux() -> str | None:

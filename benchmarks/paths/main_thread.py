@@ -16,7 +16,7 @@ from benchmarks import native
 from benchmarks.harness import Path, Round
 from benchmarks.paths.lone_native import GAP_NS
 from benchmarks.targets import value_of
-from benchmarks.worlds import BENCH, PATIENCE, PAYLOAD, books_of, channels, pipeline_of
+from benchmarks.worlds import BENCH, PATIENCE, PAYLOAD, books_of, main_thread, pipeline_of
 
 path = Path("main_thread", "a lone event to the main thread while it computes in Python, ns")
 N = 2000
@@ -66,8 +66,8 @@ def compute(going):
             raise TimeoutError("events never came to the main thread")
 
 
-path.case(SPINNING, N, each=True, needs=(native.here, channels))(computed(20_000, asleep=False))
-path.case(ASLEEP, N, each=True, needs=(native.here, channels))(computed(GAP_NS, asleep=True))
+path.case(SPINNING, N, each=True, needs=(native.here, main_thread))(computed(20_000, asleep=False))
+path.case(ASLEEP, N, each=True, needs=(native.here, main_thread))(computed(GAP_NS, asleep=True))
 
 
 @path.case(SQ, 300, each=True, peer=True)
