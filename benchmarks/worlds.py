@@ -71,20 +71,21 @@ def flushed(pipeline: tocsin.Pipeline, began: int) -> int:
     return perf_counter_ns() - began
 
 
-def hop(
-    n: int, produce: Callable[[int], object], consume: Callable[[int, Callable[[], object]], object]
-) -> int:
+Consume = Callable[[int, Callable[[], object]], int | None]
+
+
+def hop(n: int, produce: Callable[[int], object], consume: Consume) -> int:
     """Give the ns in which produce(n) here hands n items to consume(n, ready) on a thread of its own.
 
-    The time begins when the consumer has called ready(), and ends when it has returned.
+    The time begins when the consumer has called ready(), and ends when it returns; or, if there is something
+    to take down first, when it says by returning that time.
     """
     ready = threading.Event()
     ended = 0
 
     def work() -> None:
         nonlocal ended
-        consume(n, ready.set)
-        ended = perf_counter_ns()
+        ended = consume(n, ready.set) or perf_counter_ns()
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

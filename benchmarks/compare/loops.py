@@ -37,9 +37,11 @@ def reading(opened, joined):
             ready()
             for _ in repeat(None, n):
                 dispatch(await get())
+            ended = perf_counter_ns()
             await close()
+            return ended
 
-        asyncio.run(read())
+        return asyncio.run(read())
 
     return consume
 
@@ -54,14 +56,18 @@ def with_a_loop(opened):
 
 @hop.case("asyncio call_soon_threadsafe", SLOW, peer=True, note="one callback per event")
 def call_soon():
-    loops = []
+    loops, ended = [], []
+
+    def finish():
+        ended.append(perf_counter_ns())
+        loops[-1].stop()
 
     def produce(n):
         loop, clock = loops[-1], perf_counter_ns
         call, protocol, event, payload = loop.call_soon_threadsafe, BENCH.id, 0, PAYLOAD
         for _ in repeat(None, n):
             call(dispatch, (protocol, event, payload, clock()))
-        call(loop.stop)
+        call(finish)
 
     def consume(n, ready):
         loop = asyncio.new_event_loop()
@@ -69,6 +75,7 @@ def call_soon():
         loop.call_soon(ready)
         loop.run_forever()
         loop.close()
+        return ended.pop()
 
     yield Round(lambda n: through(n, produce, consume))
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from itertools import count, repeat
+from time import perf_counter_ns
 
 from benchmarks.compare import hop
 from benchmarks.compare.loops import SLOW, dispatch
@@ -33,6 +34,7 @@ def pyzmq():
                 ready()
                 for _ in repeat(None, n):
                     nothing(receive())
+                return perf_counter_ns()
 
         with context.socket(zmq.PAIR) as sender:  # a pair can't be joined a second time
             sender.sndhwm = 0
@@ -137,6 +139,7 @@ class Engine:
                 dispatch(items)
                 s_left -= 1
                 if not s_left:
+                    engine.ended = perf_counter_ns()
                     csp.stop_engine()
 
         @csp.graph
@@ -158,6 +161,7 @@ def csp():
         engines.append(Engine(n, ready))
         start = datetime.now(UTC).replace(tzinfo=None)
         engines[-1].run(engines[-1].graph, starttime=start, endtime=timedelta(minutes=5), realtime=True)
+        return engines[-1].ended
 
     logging.getLogger("csp").setLevel(logging.WARNING)
     yield Round(lambda n: through(n, lambda n: putting(engines[-1])(n), consume))
