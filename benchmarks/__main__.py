@@ -18,21 +18,23 @@ BUILD = Folder(__file__).resolve().parent.parent / "build"
 RESULTS, COMPARISON = BUILD / "benchmarks.json", BUILD / "comparison.json"
 
 
-def arguments(command: str, what: str, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the options that measuring takes; `what` may be named, or nothing for all of it."""
-    parser = argparse.ArgumentParser(prog=command, description=__doc__)
+def arguments(command: str, about: str | None, what: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that measuring takes; `what` may be named, or nothing for all of it."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=command, description=about, formatter_class=raw)
     if what:
         parser.add_argument("names", nargs="*", metavar=what, help=f"which {what}; default: all of them")
-    parser.add_argument("--rounds", type=int, help="of each case, in turn; default 9, with --quick 3")
+    parser.add_argument("--rounds", type=positive, help="of each case, in turn; default 9, with --quick 3")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: a first look")
     parser.add_argument("--no-gc", action="store_true", help="measure with the garbage collector off")
     parser.add_argument("--json", metavar="FILE", type=Folder, help="write everything there")
-    parser.add_argument("--check", action="store_true", help="exit 1 if a target is missed or was not run")
-    options = parser.parse_args(argv)
-    options.rounds = options.rounds or (3 if options.quick else 9)
-    if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    return options
+    return parser
+
+
+def positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(f"{text} is not at least 1")
+    return number
 
 
 def chosen(paths: list[Path], names: list[str]) -> list[Path]:
@@ -49,13 +51,14 @@ def results_of(
 ) -> dict[str, Any]:
     """Measure the paths, showing each as it is done."""
     where = report.machine()
-    print(report.heading(where, options.rounds, not options.no_gc), end="\n\n", flush=True)
+    rounds = options.rounds or (3 if options.quick else 9)
+    print(report.heading(where, rounds, not options.no_gc), end="\n\n", flush=True)
     results = {}
     for path in paths:
-        path.measure(options.rounds, options.quick, not options.no_gc)
+        path.measure(rounds, options.quick, not options.no_gc)
         results[path.name] = path.results()
         show(results[path.name])
-    return {"machine": where, "rounds": options.rounds, "quick": options.quick, "paths": results}
+    return {"machine": where, "rounds": rounds, "quick": options.quick, "paths": results}
 
 
 def write(results: dict[str, Any], file: Folder | None) -> None:
@@ -72,7 +75,9 @@ def measure(argv: Sequence[str] | None = None, paths: list[Path] | None = None) 
     """
     from benchmarks.paths import all_paths
 
-    options = arguments("python -m benchmarks", "path" if paths is None else "", argv)
+    parser = arguments("python -m benchmarks", __doc__, "path" if paths is None else "")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a target is missed or was not run")
+    options = parser.parse_args(argv)
     is_whole = paths is None and not options.names
     if paths is None:
         paths = chosen(all_paths(), options.names)
@@ -90,7 +95,7 @@ def compare(argv: Sequence[str]) -> int:
     """Measure the peers that are installed, and say which are missing."""
     from benchmarks.compare import all_comparisons
 
-    options = arguments("python -m benchmarks compare", "work", argv)
+    options = arguments("python -m benchmarks compare", compare.__doc__, "work").parse_args(argv)
     works = chosen(all_comparisons(), options.names)
     results = results_of(works, options, report.print_comparison)
     write(results, options.json or (None if options.names else COMPARISON))
