@@ -30,8 +30,8 @@ QUEUED, TUPLES = "in the queue, by its books", "resident, queued in SimpleQueue"
 NOTIFY, DELIVERY = "allocations, notify from Python", "allocations, native notify and delivery"
 
 path.target("48 bytes for a queued event", value_of(QUEUED, beside=TUPLES), at_most=48, unit="bytes")
-path.target("no allocation in notify", value_of(NOTIFY), at_most=0, unit="")
-path.target("no allocation in a native delivery", value_of(DELIVERY), at_most=0, unit="")
+path.target("no allocation in notify", value_of(NOTIFY), at_most=0, unit="", on="gil")
+path.target("no allocation in a native delivery", value_of(DELIVERY), at_most=0, unit="", on="gil")
 
 
 @path.case(QUEUED, 10_000, unit="bytes")
