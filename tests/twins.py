@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -98,7 +97,7 @@ class PipelineWorld:
 
     def books(self) -> Any:
         stats = self.pipeline.stats()
-        protocols = {number: asdict(books) for number, books in stats.protocols.items()}
+        protocols = {number: books._asdict() for number, books in stats.protocols.items()}
         for books in protocols.values():
             for own in THE_BACKENDS_OWN:
                 del books[own]

@@ -27,6 +27,7 @@ LITMUS = {
     "sleep/announce-by-store": "tso",
     "sleep/push-by-store": "tso",
     "keeper/disarm-by-store": "tso",
+    "spin/leave-by-store": "tso",
     "bell/look-then-read": "sc",
     "bell/wake-only": "sc",
     "bell/count-only": "sc",

@@ -2,7 +2,8 @@
 
 A worker takes items until there are none, looks around for a moment (native queues only, and only as long as
 looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each
-time nothing came), announces itself as a sleeper, looks once more and parks. When the call came counts, not
+time nothing came), announces itself as a sleeper, looks once more and parks. While one looks around nobody is called: it counts itself in `spinners`, and looks
+once more after it has counted itself out [spinner-gone], as a sleeper does after its announcement. When the call came counts, not
 when the worker woke: that takes as long as the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue and before the last look, so
 neither a push nor a change under the lock can fall between the look and the sleep.
 
@@ -32,7 +33,7 @@ from tocsin._core.atomic cimport (
     aptr_load_seq_cst,
     cpu_pause,
 )
-from tocsin._core.clock cimport clock_monotonic
+from tocsin._core.clock cimport SPIN_LOOKS, clock_monotonic
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport (
@@ -73,15 +74,21 @@ cdef enum:
 cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
     """Look around for a while before sleeping. True if something was pushed. Worker only."""
     cdef uint64_t until
+    cdef int looks = 0
     cdef int _pause
     if not wq.may_spin or worker.spin_ns == 0:
         return False
+    a32_fetch_add_full(&wq.spinners, 1)
     until = clock_monotonic() + worker.spin_ns
-    while clock_monotonic() < until and a32_load_relaxed(&wq.halted) == 0:
+    while aptr_load_relaxed(&wq.stack) == NULL and looks < SPIN_LOOKS and a32_load_relaxed(&wq.halted) == 0:
+        if clock_monotonic() >= until:
+            break
         for _pause in range(16):
             cpu_pause()
-        if aptr_load_relaxed(&wq.stack) != NULL:
-            return True
+        looks += 1
+    a32_fetch_sub_full(&wq.spinners, 1)                                     # [spinner-gone]
+    if aptr_load_seq_cst(&wq.stack) != NULL:                                # [work-pushed]
+        return True
     worker.spin_ns >>= 1
     return False
 

@@ -98,6 +98,7 @@ cdef struct WorkQueue:
     char _pad0[120]
     # Workers on their way to sleep, and who looks for them.
     a32 sleepers
+    a32 spinners              # workers that look around: they need no call
     a32 keeper_armed
     a32 halted                # HALT_*; read before each call of a subscriber
     a32 alive                 # threads, the keeper too, that have not ended
@@ -171,6 +172,8 @@ cdef inline bint workqueue_push(WorkQueue* wq, Work* work) noexcept nogil:
 
 cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     """See to it that somebody will look at the runnable items. True if a sleeper was called. Any thread."""
+    if a32_load_seq_cst(&wq.spinners) != 0:                                 # [spinner-gone]
+        return False
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
         a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
