@@ -63,8 +63,11 @@ cdef inline uint64_t native_look(Stage* stage) noexcept nogil:
     return in_
 
 
-cdef inline bint native_run(Stage* stage) noexcept nogil:
-    """Pass events until there are none. False if some are left for another run. Its worker."""
+cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
+    """Pass events until there are none. False if some are left for another run. Its worker.
+
+    `was_owed`: PENDING was cleared for this run.
+    """
     cdef EventsQueue* q = stage.queue
     cdef Budget budget
     cdef uint64_t limit
@@ -79,10 +82,14 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
         limit = native_look(stage)
         if limit == stage.position:
             # Where something came more may be coming; and a look too many steals the writer's cache line.
-            if rested or stage.is_inline or stage.position == started:
+            if not rested and not stage.is_inline and stage.position != started:
+                rested = True
+                native_rest(pauses)
+                continue
+            if not was_owed:
                 break
-            rested = True
-            native_rest(pauses)
+            kick_is_cleared(&stage.wq.form)
+            was_owed = False
             continue
         pauses = min(2 * pauses, <int> REST_MOST) if limit - stage.position >= REST_BYTES else REST_LEAST
         rested = False
@@ -101,6 +108,8 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
                     queue_work(q.python.wq, &q.python.work)
             stage_turn(stage, 2)
     stage_turn(stage, 1)
+    if not may_go_on and was_owed:
+        kick_is_cleared(&stage.wq.form)
     return may_go_on or native_look(stage) == stage.position
 
 
@@ -115,7 +124,7 @@ cdef inline void native_stage(Work* work) noexcept nogil:
     """The work function of the native stage. Native workers."""
     cdef Stage* stage = <Stage*> work
     cdef uint64_t before = stage.position
-    cdef bint is_done = native_run(stage)
+    cdef bint is_done = native_run(stage, True)
     stage_count_activation(stage, stage.position == before)
     if not is_done:
         queue_work(stage.wq, &stage.work)
@@ -134,12 +143,12 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
     """How far the Python stage may read; its position is set if it may go on. Its worker."""
     cdef EventsQueue* q = stage.queue
     cdef Stage* native = &q.native
+    cdef bint was_owed = False
     cdef uint64_t passed
     if aptr_load_acquire(&q.first) == stage:                                # [first-stage]
-        if work_claim(&native.work):
-            kick_is_cleared(&native.wq.form)
+        if work_claim(&native.work, &was_owed):
             native.is_inline = True
-            if not native_run(native):
+            if not native_run(native, was_owed):
                 # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
                 # and then nobody would owe the rest a run.
                 queue_work(native.wq, &native.work)
@@ -188,6 +197,7 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     cdef Budget budget
     cdef uint64_t limit
     cdef bint is_empty = True
+    cdef bint was_owed = True
     cdef bint may_go_on = True
     budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
@@ -196,7 +206,11 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     while may_go_on:
         limit = python_look(stage)
         if limit == stage.position:
-            break
+            if not was_owed:
+                break
+            kick_is_cleared(&stage.wq.form)
+            was_owed = False
+            continue
         is_empty = False
         while may_go_on and stage.position != limit:
             may_go_on = stage_walk(stage, limit, &budget, True)

@@ -34,7 +34,6 @@ from tocsin._core.atomic cimport (
     cpu_pause,
 )
 from tocsin._core.clock cimport SPIN_LOOKS, clock_monotonic
-from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport (
     EVERYONE,
@@ -157,7 +156,6 @@ cdef inline void worker_main(void* raw) noexcept nogil:
         wq.thread_begin(worker)
     work = worker_take(wq, worker)
     while work != NULL:
-        kick_is_cleared(&wq.form)
         work.function(work)
         queue_relook(wq, work)
         workqueue_finish(wq, work)

@@ -34,11 +34,7 @@ from tocsin._core.atomic cimport (
     aptr_store_relaxed,
 )
 from tocsin._core.clock cimport clock_monotonic
-from tocsin._core.kick cimport (
-    KickForm,
-    kick_is_cleared,
-    kick_is_owed_already,
-)
+from tocsin._core.kick cimport KickForm, kick_is_owed_already
 from tocsin._core.thread cimport (
     EVERYONE,
     bell_destroy,
@@ -261,7 +257,6 @@ cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
     work = workqueue_try_take(wq, &worker)
     if work != NULL:
         lock_drop(&wq.lock)
-        kick_is_cleared(&wq.form)
         work.function(work)
         workqueue_finish(wq, work)
         lock_take(&wq.lock)
