@@ -97,7 +97,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
         while may_go_on and stage.position != limit:
             is_last = not a32_load_relaxed(&q.python_owns)
             if not is_last and not a32_load_relaxed(&q.native_present):
-                stage_skim(stage, limit)      # quick, and no end of the run: who runs us in passing has the rest to do
+                stage_skim(stage, limit)      # quick, and no end of the run
             else:
                 may_go_on = stage_walk(stage, limit, &budget, is_last)
             if is_last:
