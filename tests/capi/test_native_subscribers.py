@@ -238,3 +238,23 @@ def test_cancelled_is_not_called(pipeline: Any, desk: Desk) -> None:
     assert desk.book.count == 3
     assert pipeline.stats().protocols[BENCH.id].unclaimed == 1
     assert pipeline.subscriptions == ()
+
+
+def test_a_run_over_events_of_python_alone_ends_and_takes_its_turn_too(
+    make_pipeline: Any, probe: Probe
+) -> None:
+    """The native stage was kicked, its only subscriber has gone since, and 20,000 events lie there."""
+    pipeline = make_pipeline(workers=0)
+    pipeline.register(BENCH)
+    seen: list[int] = []
+    pipeline.subscribe(BENCH.pair, lambda batch: seen.append(len(batch)), batch=True)
+    subscription = pipeline.subscribe_native(BENCH.pair, probe.hold)
+    pipeline.freeze()
+    for number in range(20_000):
+        assert pipeline.notify(BENCH.pair, pair(1, number))
+    subscription.cancel()
+    pipeline.thaw()
+    assert pipeline.flush(10)
+    assert sum(seen) == 20_000
+    # Each stage had to come back for every 4,096 of them.
+    assert pipeline.stats().protocols[BENCH.id].activations >= 2 * (20_000 // 4096)

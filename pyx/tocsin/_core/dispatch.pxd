@@ -167,16 +167,19 @@ cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) 
     return stage.collect(stage, chain.subscribers[0], limit, most)
 
 
-cdef inline void stage_skim(Stage* stage, uint64_t limit) noexcept nogil:
-    """Go past events that only the other stage has subscribers for, up to `limit`. The native stage's worker."""
+cdef inline uint32_t stage_skim(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
+    """Go past events that only the Python stage has subscribers for: how many. The native stage's worker."""
     cdef const Ring* ring = &stage.queue.ring
     cdef const EventHeader* header
     cdef uint64_t position = stage.position
-    while position != limit:
+    cdef uint32_t n = 0
+    while position != limit and n < most:
         header = <const EventHeader*> bytes_view(ring.fifo.data, position & ring.fifo.mask, HEADER_BYTES)
         position += header_stride(header.size_flags & MAX_SIZE)       # of a pad too: its length is a stride
         stage.lost_total += header.lost
+        n += 1
     stage.position = position
+    return n
 
 
 cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:

@@ -24,7 +24,7 @@ from tocsin._core.atomic cimport (
     aptr_load_acquire,
     cpu_pause,
 )
-from tocsin._core.budget cimport Budget, budget_begin
+from tocsin._core.budget cimport Budget, budget_begin, budget_spend
 from tocsin._core.dispatch cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
@@ -97,8 +97,9 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
         started = stage.position
         while may_go_on and stage.position != limit:
             is_last = not a32_load_relaxed(&q.python_owns)
+            # Relaxed: who subscribed before an event was put in said so before, and our look at `in_` acquired it.
             if not is_last and not a32_load_relaxed(&q.native_present):
-                stage_skim(stage, limit)
+                may_go_on = native_skim(stage, limit, &budget)
                 # The Python stage, which runs us in passing, looks again; a flood must not keep it from its events.
                 has_skimmed = stage.is_inline and not was_owed
                 if stage.is_inline and was_owed:
@@ -117,6 +118,15 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     if not may_go_on and was_owed:
         kick_is_cleared(&stage.wq.form)
     return may_go_on or native_look(stage) == stage.position
+
+
+cdef inline bint native_skim(Stage* stage, uint64_t limit, Budget* budget) noexcept nogil:
+    """Go past events that are the Python stage's alone. False if the run must end. Its worker."""
+    if stage.is_inline:
+        stage_skim(stage, limit, 0xFFFFFFFF)      # all: the Python stage has a budget of its own for them
+        return True
+    budget_spend(budget, stage_skim(stage, limit, budget.events))
+    return budget.events > 0
 
 
 cdef inline void native_rest(int pauses) noexcept nogil:
