@@ -35,7 +35,8 @@ typedef struct {
     int n_queues, stages, how;
     uint32_t size; /* of a payload */
     uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
-    uint32_t barriers; /* 0: barriers for everybody work; 1: they fail; n: the n - 1 next ones work */
+    uint32_t late_hears_1; /* who came late has to hear all of writer 1, who came later */
+    uint32_t barriers;     /* 0: barriers for everybody work; 1: they fail; n: the n - 1 next ones work */
     struct {
         uint32_t queue, puts, resize, may_stop;
     } jobs[WRITERS];
@@ -220,7 +221,7 @@ static void final(void) {
         for (int w = 0; w < WRITERS; w++) {
             accepted += q->accepted[w];
             for (int slot = 0; slot < SLOTS && !S->closed; slot++)
-                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w]) &&
+                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w] || (S->late_hears_1 && w == 1)) &&
                     q->seen[slot][w] != q->accepted[w])
                     xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, slot & 1, w,
                             q->accepted[w], q->seen[slot][w]);
@@ -432,11 +433,13 @@ enum {
     PYTHON_VANISHES,
     PYTHON_COMES_AND_GOES,
     PYTHON_RETURNS,
-    PYTHON_BLINKS
+    PYTHON_BLINKS,
+    NATIVE_JOINS_PYTHON
 };
-static const char *const subscribers_names[] = {
-    "cancel-native",  "cancel-python",   "join-native",           "join-python",    "replace-native",
-    "python-appears", "python-vanishes", "python-comes-and-goes", "python-returns", "python-blinks"};
+static const char *const subscribers_names[] = {"cancel-native",   "cancel-python",         "join-native",
+                                                "join-python",     "replace-native",        "python-appears",
+                                                "python-vanishes", "python-comes-and-goes", "python-returns",
+                                                "python-blinks",   "native-joins-python"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -454,7 +457,7 @@ static void changer(void *raw) {
     }
     if (variant == PYTHON_BLINKS)
         put_in(&S->queues[0], 1);
-    if (variant == JOIN_NATIVE || variant == REPLACE_NATIVE) {
+    if (variant == JOIN_NATIVE || variant == REPLACE_NATIVE || variant == NATIVE_JOINS_PYTHON) {
         subscribe(0, 2, native_called_late);
     }
     if (variant == JOIN_PYTHON || variant == PYTHON_APPEARS || variant == PYTHON_COMES_AND_GOES ||
@@ -463,18 +466,22 @@ static void changer(void *raw) {
     }
     if (variant == PYTHON_COMES_AND_GOES)
         cancel(0, 3);
-    if (variant == PYTHON_BLINKS)
+    if (variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON)
         put_in(&S->queues[0], 1);
 }
 
 static void subscribers_setup(int variant) {
-    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH};
+    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH, PYTHON};
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
     if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE)
         set.python_workers = 0;
     begin(&set);
     S->unclaimed_too = 1;
-    add_writer(0, 0, variant == PYTHON_RETURNS ? 3 : variant == PYTHON_BLINKS ? 1 : 2);
+    add_writer(0, 0,
+               variant == PYTHON_RETURNS                                    ? 3
+               : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
+                                                                            : 2);
+    S->late_hears_1 = variant == NATIVE_JOINS_PYTHON;
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }
 
