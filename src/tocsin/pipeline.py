@@ -43,8 +43,9 @@ class Pipeline(Subscribers):
     callbacks one more starts, up to max_workers. workers=0: no threads; flush() dispatches in the
     caller, step by step, for tests. clock: "monotonic", "boottime" or "realtime", for timestamps.
     kick: how a writer makes sure that a worker looks. "membarrier": it looks whether one will anyway, and
-    the workers pay for the barrier (Linux 4.14); "atomic": by one atomic operation, on any system; "auto":
-    the first where it is to be had. Property `kick` says which is in force.
+    the workers pay for the barrier (Linux 4.14); "atomic": by one atomic operation, on any system and
+    with workers=0; "auto": the first where it is to be had, RuntimeError where "membarrier" isn't.
+    Property `kick` says which is in force.
     on_error(failure): called when a callback raised or a source could not be switched; default: the
     logger "tocsin". exit_timeout: seconds that delivery may take at the interpreter's exit.
 

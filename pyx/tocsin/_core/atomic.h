@@ -24,6 +24,12 @@
 
 #if defined(TOCSIN_EXPLORE)
 #include "explorer_atomic.h"
+
+static inline void bytes_put_few(shared_bytes *base, uint64_t offset, const void *source, size_t n) {
+    if (n)
+        bytes_put(base, offset, source, n); /* one access, however it is done */
+}
+static inline void bytes_expect(shared_bytes *base, uint64_t offset) { (void)base, (void)offset; }
 #else
 
 typedef struct {
@@ -114,7 +120,8 @@ static inline int aptr_cas_full(aptr *p, void **seen, void *v) {
 static inline void bytes_put(shared_bytes *base, uint64_t offset, const void *source, size_t n) {
     memcpy((unsigned char *)base + offset, source, n);
 }
-/* The same for a few bytes, as most payloads have, without a call: 2 ns less of 20 for 32 bytes. */
+/* The same for a few bytes, as most payloads have, without a call: 1 ns less an event of 32
+ * bytes in notify_many(), of 5. */
 static inline void bytes_put_few(shared_bytes *base, uint64_t offset, const void *source, size_t n) {
     unsigned char *to = (unsigned char *)base + offset;
     const unsigned char *from = (const unsigned char *)source;

@@ -5,7 +5,7 @@
 Each batch subscriber has a batch per event type. An event that only batches hold is delivered if one of them
 is called in the end: so while there is more than one batch, it is marked for each event which ones hold it.
 Most protocols have one batch subscriber and come in streaks of one event: those are taken from the ring in
-a loop of their own, which costs a third of what a call per event does.
+a loop of their own, with one look at their chain.
 
 The stage, with the GIL, between enter and leave. Nothing lets an exception out.
 """
@@ -140,6 +140,7 @@ cdef uint32_t collect_streak(Stage* stage, Subscriber* subscriber, uint64_t limi
     cdef tocsin_event record
     cdef uint32_t n = 0
     record.event = 0
+    # Relaxed: it only spares the copying. Whether a cancelled subscriber is called invoke() decides.
     while n < most and stage.position != limit and a32_load_relaxed(&subscriber.active):
         header = <const EventHeader*> bytes_view(
             q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES

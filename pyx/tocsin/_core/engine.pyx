@@ -64,8 +64,9 @@ cdef class PipelineCore(NotifyCore):
         self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering))
         bridge_install(&self.core.python)
         self.threaded = native > 0
-        if self.threaded and kick != "atomic" and not core_use_fast_kicks(self.core) and kick == "membarrier":
-            raise RuntimeError('kick="membarrier" is not to be had here: kick="auto" takes it where it is')
+        if self.threaded and kick != "atomic":     # without threads there is nobody to pay for barriers
+            if not core_use_fast_kicks(self.core) and kick == "membarrier":
+                raise RuntimeError('kick="membarrier" is not to be had here: kick="auto" takes it where it is')
         self.core.native.may_spin = cpu_count() > 1
         if self.threaded:
             error = workqueue_start(&self.core.native, native, most)

@@ -191,7 +191,7 @@ cdef inline void equeue_write(
     cdef uint64_t offset = at & q.ring.fifo.mask
     equeue_head(q, &header, event, size, timestamp)
     bytes_put(q.ring.fifo.data, offset, &header, HEADER_BYTES)
-    bytes_put_few(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)    # none of no bytes, at any address
+    bytes_put_few(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)
 
 
 cdef inline uint32_t equeue_take_unreported(EventsQueue* q) noexcept nogil:

@@ -78,7 +78,7 @@ cdef inline void kick_is_cleared(KickForm* form) noexcept nogil:
 
 
 cdef inline bint kick_must_relook(KickForm* form) noexcept nogil:
-    """True if an item that ends a run must be looked at again in RELOOK_NS. Its worker."""
+    """True in the 10 ms after the change: what was published before may not be visible yet. Any thread."""
     cdef uint64_t until
     if a32_load_acquire(&form.looks_first):                                 # [form-changed]
         return False
