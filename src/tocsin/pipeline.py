@@ -1,8 +1,8 @@
 """The pipeline: where producers, queues, workers and subscribers come together.
 
 A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the core's
-own; what stands here is cold, and the rest of that in its bases: subscribers.py, registrations.py,
-bindings.py. The lock serialises what changes the sets of protocols, subscriptions and producers; it is
+own; what stands here is cold, and the rest of that in its bases: channels.py, subscribers.py,
+registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and producers; it is
 never held while user code runs or while anything waits. Nothing that the pipeline keeps refers back to it,
 so dropping the last reference ends it at once.
 """
@@ -15,6 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tocsin import backend, exit
+from tocsin.channels import Channels
 from tocsin.enabling import Turns
 from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
@@ -22,7 +23,6 @@ from tocsin.key import Key, checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
 from tocsin.stats import PipelineStats, ProtocolStats
-from tocsin.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from tocsin.bindings import Registration
@@ -34,7 +34,7 @@ CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
 EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
 
-class Pipeline(Subscribers):
+class Pipeline(Channels):
     """Carry events from producers to subscribers: each accepted one once, in order, each other counted.
 
     workers: native workers, default two; beside them run one Python worker (on free-threaded builds as

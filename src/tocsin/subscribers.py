@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
 from tocsin.callables import is_asynchronous, is_same
+from tocsin.channel import Channel
 from tocsin.errors import UnknownEventError
 from tocsin.event import Batch, Event
 from tocsin.key import ALL, Key, checked
@@ -126,7 +127,7 @@ class Subscribers(Registrations):
             raise TypeError(
                 f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
             )
-        return self._subscribe(event, callback, source, priority, batch, 0, 0)
+        return self._subscribe(self._keys(event, source), callback, priority, batch)
 
     def subscribe_native(
         self, event: Named, function: Any, context: int = 0, *, source: int = ALL, priority: int = 0
@@ -139,21 +140,23 @@ class Subscribers(Registrations):
         """
         address = backend.function_address(function)
         context = checked("context", context, (1 << 64) - 1)
-        return self._subscribe(event, function, source, priority, False, address, context)
+        return self._subscribe(self._keys(event, source), function, priority, False, (address, context))
 
-    def _subscribe(
-        self,
-        event: Any,
-        callback: Any,
-        source: int,
-        priority: int,
-        batch: bool,
-        address: int,
-        context: int,
-    ) -> Subscription:
+    def _keys(self, event: Any, source: int) -> tuple[Key, ...]:
         keys = keys_of(event, source)
         if not keys:
             raise ValueError(f"{event!r} names no event to subscribe to")
+        return keys
+
+    def _subscribe(
+        self,
+        keys: tuple[Key, ...],
+        callback: Any,
+        priority: int = 0,
+        batch: bool = False,
+        target: tuple[int, int] = (0, 0),
+        channel: Channel[Any] | None = None,
+    ) -> Subscription:
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise TypeError(f"priority must be an int, not {priority!r}")
         if not -(1 << 31) <= priority < 1 << 31:
@@ -162,9 +165,12 @@ class Subscribers(Registrations):
             self._refuse_closed()
             for key in keys:
                 self._check_known(key)
-                self._check_once(key, callback, address, context)
-            subscription = Subscription(self, keys, callback, priority, batch, address != 0)
-            subscription.target = (address, context)
+                self._check_once(key, callback, target)
+            subscription = Subscription(self, keys, callback, priority, batch, target != (0, 0), channel)
+            subscription.target = target
+            if channel is not None:
+                channel.subscription = subscription
+                channel._prepare(self, self._queue_start)
             registrations = [
                 (part, registration)
                 for number, part in subscription._parts.items()
@@ -175,6 +181,8 @@ class Subscribers(Registrations):
                     self._bind(subscription, part, registration)
             except BaseException:
                 subscription._deactivate()
+                if channel is not None:
+                    self._shut_channel(channel)
                 raise
             self._subscriptions[subscription] = None
             for key in keys:
@@ -193,8 +201,8 @@ class Subscribers(Registrations):
         if registration is not None and key.event not in registration.types:
             raise UnknownEventError(f"{registration.protocol!r} has no event {key.event}")
 
-    def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
+    def _check_once(self, key: Key, callback: Any, target: tuple[int, int]) -> None:
         for other in tuple(self._by_key.get(key, ())):
-            same = other.target == (address, context) if address else is_same(other.callback, callback)
+            same = other.target == target if target[0] else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")

@@ -23,7 +23,15 @@ from tocsin._core.atomic cimport (
     bytes_view,
 )
 from tocsin._core.budget cimport Budget, budget_spend
-from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_STOPPED, Chain, chain_call
+from tocsin._core.chain cimport (
+    CHAIN_CALLED,
+    CHAIN_COLLECTED,
+    CHAIN_STOPPED,
+    Chain,
+    chain_admit,
+    chain_call,
+)
+from tocsin._core.channel cimport listeners_kick
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport (
     HEADER_BYTES,
@@ -70,6 +78,11 @@ cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event
     return chain_call(chain, event, stage.lost_total, &stage.wq.halted, HALT_STOPPED)
 
 
+cdef inline bint stage_admit(Stage* stage, const Chain* chain, tocsin_event* event) noexcept nogil:
+    """Offer an event to the channels of a chain that may have it wait; False: it must. Its worker."""
+    return chain == NULL or not chain.may_wait or chain_admit(chain, event, stage.lost_total)
+
+
 cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offset) noexcept nogil:
     """Call the subscribers of one event; CHAIN_*, and the stops in the header's flags. Its worker."""
     cdef EventsQueue* q = stage.queue
@@ -79,6 +92,7 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     cdef Chain* of_source
     cdef int came = 0
     cdef int came_of_source
+    cdef bint is_admitted
     if of_all == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
         return 0
     event.timestamp = header.timestamp
@@ -89,6 +103,9 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     event.event = header.event
     event.reserved = 0
     of_source = stage_chain(stage, route_of_source(&q.routes, header.event, event.source))
+    is_admitted = stage_admit(stage, of_all, &event)
+    if not (stage_admit(stage, of_source, &event) and is_admitted):      # both: their times run side by side
+        return DISPATCH_REFUSED
     if of_all != NULL and not flags & HEADER_STOP_ALL:
         came = stage_call(stage, of_all, &event)
         if came & DISPATCH_REFUSED:
@@ -162,5 +179,7 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
             may_call = False
             break
         n += 1
+    if stage.touched != NULL:
+        listeners_kick(&stage.touched)
     budget_spend(budget, n)
     return may_call and budget.events > 0

@@ -14,15 +14,18 @@ from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.calls cimport tell
+from tocsin._core.channel cimport OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
-from tocsin._core.ending cimport bridges_pass, core_shut, core_stop, pipeline_end
+from tocsin._core.ending cimport bridges_pass, channels_end, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
+from tocsin._core.opening cimport channel_make, channel_open
+from tocsin._core.reader cimport ChannelCore
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport lock_drop, lock_take
@@ -40,6 +43,7 @@ cdef class PipelineCore(NotifyCore):
 
     cdef bint threaded
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
+    cdef list channels                # the open ones
     cdef object on_error
     cdef Finaliser finaliser
 
@@ -56,10 +60,11 @@ cdef class PipelineCore(NotifyCore):
             raise RuntimeError("a pipeline is initialised once")
         self.on_error = on_error
         self.lingering = []
+        self.channels = []
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
-        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering))
+        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering, self.channels))
         bridge_install(&self.core.python)
         self.threaded = native > 0
         self.core.native.may_spin = cpu_count() > 1
@@ -150,6 +155,26 @@ cdef class PipelineCore(NotifyCore):
             raise MemoryError("no memory for a subscription")
         member.ids.append(id)
 
+    # -- channels -----------------------------------------------------------------------------------
+
+    def _make_channel(
+        self, channel: ChannelCore, overflow: int, capacity: int, timeout: float, several: bool, start: int
+    ) -> None:
+        """Make a channel; `several`: of protocols. Under the face's lock."""
+        cdef bint is_locked = several or overflow in (OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST)
+        channel_make(channel, self.core, overflow, capacity, <uint64_t> (timeout * 1e9), is_locked, start)
+        self.channels.append(channel)
+
+    def _open_channel(self, channel: ChannelCore, protocol: int, events: list, size: int) -> None:
+        """Have a channel know events of a protocol, before it is attached to it. `size`: bytes of its ring."""
+        cdef StageBridge bridge = self.bridges[protocol]
+        channel_open(channel, bridge.q, bridge.types, events, size)
+
+    def _shut_channel(self, channel: ChannelCore) -> None:
+        """Say that nothing more will come to a channel. Under the face's lock."""
+        channel._shut()
+        self.channels[:] = [other for other in self.channels if other is not channel]
+
     def _is_inside(self) -> bool:
         return self.is_inside()
 
@@ -217,6 +242,7 @@ cdef class PipelineCore(NotifyCore):
         Under the face's lock.
         """
         core_stop(self.core, self.bridges)
+        channels_end(self.channels)
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""

@@ -47,6 +47,7 @@ from tocsin._core.atomic cimport (
     aptr_load_acquire,
     bytes_put,
 )
+from tocsin._core.channel cimport Listener
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
 from tocsin._core.ledger cimport Ledger
@@ -105,6 +106,8 @@ cdef struct Stage:
     bint entered
     bint is_inline                # the Python stage runs this native one in passing
     bint has_batches              # some of them are kept for batch subscribers
+    Listener* touched             # channels that this streak has put something into
+    Listener* full                # channels that the event at `position` waits for (offer.pxd)
     # Read by others.
     a32 turn
     Ledger ledger

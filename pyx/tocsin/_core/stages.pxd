@@ -29,6 +29,7 @@ from tocsin._core.dispatch cimport stage_settle, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.offer cimport listeners_park
 from tocsin._core.work cimport Work, work_claim
 from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
 
@@ -109,6 +110,14 @@ cdef inline void native_stage(Work* work) noexcept nogil:
     cdef bint is_done = native_run(stage)
     stage_count_activation(stage, stage.position == before)
     if not is_done:
+        native_again(stage)
+
+
+cdef inline void native_again(Stage* stage) noexcept nogil:
+    """Owe what is left one more run: now, or when a full channel has room. Its worker."""
+    if stage.full != NULL:
+        listeners_park(&stage.full, stage.wq, &stage.work)
+    else:
         queue_work(stage.wq, &stage.work)
 
 
@@ -132,7 +141,7 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
             if not native_run(native):
                 # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
                 # and then nobody would owe the rest a run.
-                queue_work(native.wq, &native.work)
+                native_again(native)
             native.is_inline = False
             workqueue_finish(native.wq, &native.work)
         else:

@@ -1,6 +1,7 @@
 from typing import Any
 
 from tocsin._core.notify import NotifyCore
+from tocsin._core.reader import ChannelCore
 from tocsin._core.ties import SubscriptionCore
 
 class PipelineCore(NotifyCore):
@@ -31,6 +32,19 @@ class PipelineCore(NotifyCore):
         context: int,
         priority: int,
     ) -> None: ...
+    def _make_channel(
+        self,
+        channel: ChannelCore[Any],
+        overflow: int,
+        capacity: int,
+        timeout: float,
+        several: bool,
+        start: int,
+    ) -> None: ...
+    def _open_channel(
+        self, channel: ChannelCore[Any], protocol: int, events: list[int], size: int
+    ) -> None: ...
+    def _shut_channel(self, channel: ChannelCore[Any]) -> None: ...
     def _is_inside(self) -> bool: ...
     def _tell(self, error: BaseException, subscription: SubscriptionCore) -> None: ...
     def _flush(self, timeout: float | None) -> bool: ...
