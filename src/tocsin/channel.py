@@ -4,9 +4,9 @@ Made by Pipeline.channel(). The pipeline keeps it like any subscription: droppin
 close() or its ``with`` block does. The half that takes events is the backend's ChannelCore; what stands here
 is cold.
 
-How large its ring is. It holds `capacity` events of the largest size that any event which it listens to can
-have. Events without a largest size would make that half a queue for each: of those it holds no more bytes than
-the queue that they come from. The memory is there when events need it.
+How large its ring is. It holds `capacity` events of the largest size that any event which it listens to
+can have. Events without a largest size would make that half a queue for each: of those it holds no more
+bytes than the queue that they come from. The memory is there when events need it.
 """
 
 from collections.abc import Iterator
@@ -128,7 +128,7 @@ class Channel(ChannelCore[R]):
             size, most = event_type.max_size, RING_MAX
             if size is None and self.overflow == "latest":
                 raise ValueError(
-                    f"overflow='latest' needs to know the largest size of {event_type!r}: declare its max_size"
+                    f"overflow='latest' needs the largest size of {event_type!r}: declare its max_size"
                 )
             if size is None:
                 size, most = queue_size // 2 - HEADER_SIZE, queue_size
@@ -136,7 +136,7 @@ class Channel(ChannelCore[R]):
             wanted = (self.capacity + 1) * (HEADER_SIZE + (size + 15) // 16 * 16)
             if wanted > RING_MAX and most == RING_MAX:
                 raise ValueError(
-                    f"{self.capacity} events of {event_type!r}, up to {size} bytes each, need more than 1 GiB: "
+                    f"{self.capacity} events of {event_type!r}, of up to {size} bytes, need more than 1 GiB: "
                     "lower the capacity or its max_size"
                 )
             needed = max(needed, min(wanted, most))

@@ -1,10 +1,10 @@
 """The pipeline: where producers, queues, workers and subscribers come together.
 
-A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the core's
-own; what stands here is cold, and the rest of that in its bases: channels.py, subscribers.py,
-registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and producers; it is
-never held while user code runs or while anything waits. Nothing that the pipeline keeps refers back to it,
-so dropping the last reference ends it at once.
+A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the
+core's own; what stands here is cold, and the rest of that in its bases: channels.py, subscribers.py,
+registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and
+producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
+refers back to it, so dropping the last reference ends it at once.
 """
 
 import os

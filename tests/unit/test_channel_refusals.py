@@ -53,7 +53,7 @@ def test_what_names_no_event_is_refused(pipeline: Any) -> None:
 
 
 def test_the_latest_of_an_event_without_largest_size_is_refused(pipeline: Any) -> None:
-    with pytest.raises(ValueError, match="overflow='latest' needs to know the largest size.*max_size"):
+    with pytest.raises(ValueError, match=r"overflow='latest' needs the largest size.*max_size"):
         pipeline.channel(MOTOR.raw, overflow="latest")
     pipeline.channel(MOTOR.raw)
 

@@ -1,22 +1,21 @@
 """The queue of a channel: what is in it, what became of the rest.
 
-One lock guards all of it; `changed` over it is for readers that wait. Writers are the stages of the queues that
-the channel listens to; none of them and no reader holds the lock while it waits or kicks.
+One lock guards all of it; `changed` over it is for readers that wait. Writers are the stages of the
+queues that the channel listens to; none of them and no reader holds the lock while it waits or kicks.
 
-Room. Capacity counts events. Beside that, events take as many bytes as in the ring of the compiled core, by the
-same arithmetic (equeue.py): so a channel of events without a largest size is full when its ring would be. A
-`Room` stands for such a ring. A protocol that is registered later, or anew, may need a larger one; what came
-before lies in the old one until it was read.
+Room. Capacity counts events. Beside that, events take as many bytes as in the ring of the compiled core,
+by the same arithmetic (equeue.py): so a channel of events without a largest size is full when its ring
+would be. A `Room` stands for such a ring. A protocol that is registered later, or anew, may need a larger
+one; what came before lies in the old one until it was read.
 
-A stage that finds no room may wait (listener.py). It puts its work off and then says so here, unless somebody has
-taken an event since it tried: whoever takes one makes the works due of those who have said so.
+A stage that finds no room may wait (listener.py). It puts its work off and then says so here, unless
+somebody has taken an event since it tried: whoever takes one makes the works due of those who have said
+so.
 """
 
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
-
-from tocsin.pure.header import HEADER_BYTES
 
 if TYPE_CHECKING:
     from tocsin.pure.work import Work
@@ -82,7 +81,7 @@ class ChannelQueue:
         self.high_water = self.waits = self.taken = 0
 
     def extend(self, protocol: int, size: int) -> None:
-        """Listen to a protocol, whose stage doesn't know the channel yet, in a room of at least `size` bytes."""
+        """Listen to a protocol whose stage doesn't know the channel yet, with at least `size` bytes."""
         with self.lock:
             old, is_old = self.room, bool(self.events)
             if old is None or old.size < size or (is_old and protocol in old.protocols):

@@ -145,7 +145,7 @@ class PipelineCore(NotifyCore):
         self._channels.append(channel)
 
     def _open_channel(self, channel: ChannelCore[Any], protocol: int, events: list[int], size: int) -> None:
-        """Have a channel know events of a protocol, before it is attached to it. `size`: bytes of its ring."""
+        """Have a channel know events of a protocol before it is attached. `size`: bytes of its ring."""
         channel._made.extend(protocol, size)
 
     def _shut_channel(self, channel: ChannelCore[Any]) -> None:

@@ -5,11 +5,11 @@ there or its budget is spent: then it requeues itself at the tail, so that a flo
 the others their turn. Since it is a work item, one thread at a time is in it; what has no lock here is its
 alone.
 
-For each event the chain of ALL is called first, then that of its source, both as they were when the event's
-turn came. STOP ends one chain. Batch members, last in a chain, keep the event until the end of the look;
-then each batch is called. An event is settled once, before its space is freed: delivered if a call was
-started or a channel was offered it, else unclaimed. Those of a look that holds batches are settled together, when the batches were
-called.
+For each event the chain of ALL is called first, then that of its source, both as they were when the
+event's turn came. STOP ends one chain. Batch members, last in a chain, keep the event until the end of
+the look; then each batch is called. An event is settled once, before its space is freed: delivered if a
+call was started or a channel was offered it, else unclaimed. Those of a look that holds batches are
+settled together, when the batches were called.
 
 Frozen, a run begins no event and requeues itself; in the middle of a chain it waits for the thaw. Stopped,
 it leaves the rest where it is, and batches that were not called are abandoned. A call begins under the lock
@@ -23,17 +23,19 @@ the event in hand is settled as it is and the rest is owed another run.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tocsin.pure.batch import Batch, batch_of
 from tocsin.pure.equeue import EventsQueue, Record
 from tocsin.pure.event import event_of
 from tocsin.pure.failing import tell, trimmed
-from tocsin.pure.listener import Listener
 from tocsin.pure.notifier import BAD, STOP
 from tocsin.pure.subscription import Chain, Member, inserted
 from tocsin.pure.work import Work
 from tocsin.pure.workqueue import WorkQueue
+
+if TYPE_CHECKING:
+    from tocsin.pure.listener import Listener
 
 __all__ = ["Stage"]
 
@@ -119,7 +121,7 @@ class Stage:
                 self.run_again()
 
     def run_again(self) -> None:
-        """Owe what is left one more run: now, or when a full channel has room or was waited for long enough."""
+        """Owe what is left one more run: now, or when a full channel has room or its time is over."""
         full, self.full = self.full, []
         if not full:
             self.queue.kick()
@@ -209,7 +211,7 @@ class Stage:
     # -- channels
 
     def offer_to_channels(self, record: Record, fate: Fate) -> bool:
-        """Offer an event to the channels of its chains, once each, before anybody is called. False: it must wait."""
+        """Offer an event to the channels of its chains before anybody is called. False: it must wait."""
         source, chains = self.chains_of(record)
         for member in (member for chain in chains for member in chain):
             listener = member.listener
