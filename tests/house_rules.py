@@ -11,9 +11,9 @@ Files = dict[str, str]
 
 # Lower layers first; in a layer, a module may cimport those before it.
 LAYERS = [
-    ["atomic", "memory", "thread", "clock"],
+    ["atomic", "memory", "thread", "clock", "barrier"],
     ["kfifo", "header", "payload", "ring", "stopwatch"],
-    ["work", "workqueue", "control", "timer", "worker"],
+    ["work", "kick", "workqueue", "control", "timer", "worker"],
     ["chain", "routes"],
     [
         "ledger",
@@ -224,8 +224,8 @@ def no_python_below(files: Files) -> list[str]:
 _TAG = re.compile(r"\[([a-z][a-z0-9-]*)\]")
 _CALL = r"(?:\b|_){}\s*\("
 _FULL = r"(?:fetch_\w+|exchange(?:_\w+)?|cas(?:_\w+)?)"
-_RELEASE = re.compile(_CALL.format(rf"(?:store_release|store_seq_cst|{_FULL})"))
-_ACQUIRE = re.compile(_CALL.format(rf"(?:load_acquire|load_seq_cst|{_FULL})"))
+_RELEASE = re.compile(_CALL.format(rf"(?:store_release|store_seq_cst|barrier_everywhere|{_FULL})"))
+_ACQUIRE = re.compile(_CALL.format(rf"(?:load_acquire|load_seq_cst|barrier_here|{_FULL})"))
 _ONE_SIDED = re.compile(_CALL.format("(?:store_release|load_acquire)"))
 _RELAXED = re.compile(r"\b\w+_relaxed\s*\(")
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
+KICKS = ("auto", "membarrier", "atomic")
 EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
 
@@ -41,6 +42,9 @@ class Pipeline(Channels):
     many as there are cores). If work has waited 10 ms while all workers of its kind are inside
     callbacks one more starts, up to max_workers. workers=0: no threads; flush() dispatches in the
     caller, step by step, for tests. clock: "monotonic", "boottime" or "realtime", for timestamps.
+    kick: how a writer makes sure that a worker looks. "membarrier": it looks whether one will anyway, and
+    the workers pay for the barrier (Linux 4.14); "atomic": by one atomic operation, on any system; "auto":
+    the first where it is to be had. Property `kick` says which is in force.
     on_error(failure): called when a callback raised or a source could not be switched; default: the
     logger "tocsin". exit_timeout: seconds that delivery may take at the interpreter's exit.
 
@@ -53,12 +57,15 @@ class Pipeline(Channels):
         workers: int | None = None,
         max_workers: int = 32,
         clock: str = "monotonic",
+        kick: str = "auto",
         on_error: Callable[[Failure], object] | None = None,
         exit_timeout: float = 2.0,
         name: str = "tocsin",
     ) -> None:
         if clock not in CLOCKS:
             raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, not {clock!r}")
+        if kick not in KICKS:
+            raise ValueError(f"kick must be one of {', '.join(KICKS)}, not {kick!r}")
         workers = 2 if workers is None else checked("workers", workers, 1024)
         if not max(workers, 1) <= checked("max_workers", max_workers, 1024):
             raise ValueError(f"max_workers {max_workers} must be at least workers, {workers}")
@@ -82,6 +89,7 @@ class Pipeline(Channels):
             python_workers,
             max_workers,
             CLOCKS[clock],
+            kick,
             switches["portable"],
             switches["writers"] == "cas",
             ErrorReporter(on_error),
@@ -179,6 +187,14 @@ class Pipeline(Channels):
             self._close_sources(0)
 
     # -- looking
+
+    @property
+    def kick(self) -> str:
+        """The form of kicks in force: "membarrier" or "atomic".
+
+        A barrier that fails later, in a sandbox that came up, changes it to "atomic" for good.
+        """
+        return self._kick()
 
     def stats(self) -> PipelineStats:
         """Return a snapshot of the books; see PipelineStats."""

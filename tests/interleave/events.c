@@ -35,6 +35,7 @@ typedef struct {
     int n_queues, stages, how;
     uint32_t size; /* of a payload */
     uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
+    uint32_t barriers; /* 0: barriers for everybody work; 1: they fail; n: the n - 1 next ones work */
     struct {
         uint32_t queue, puts, resize, may_stop;
     } jobs[WRITERS];
@@ -161,6 +162,7 @@ typedef struct {
     uint64_t start;
     int max_workers; /* not 0: with keepers */
     int handles;     /* writers use a native producer also where it isn't exclusive */
+    int fast;        /* kickers look first */
 } set_t;
 
 static void begin(const set_t *set) {
@@ -168,6 +170,8 @@ static void begin(const set_t *set) {
     S->stages = set->stages;
     S->n_queues = set->queues ? set->queues : 1;
     S->world = world_new(0, set->how == SHARED);
+    if (set->fast)
+        world_use_fast_kicks(S->world);
     for (int i = 0; i < S->n_queues; i++) {
         queue_scene_t *q = &S->queues[i];
         q->queue = queue_new(S->world, 16 + i, set->ring ? set->ring : 256,
@@ -232,6 +236,8 @@ static void final(void) {
 }
 
 static void teardown(void) {
+    if (S->barriers)
+        xp_add_time(20000000); /* until who closes can tell again */
     for (int i = 0; i < S->n_queues; i++) {
         queue_scene_t *q = &S->queues[i];
         for (int slot = 0; slot < SLOTS; slot++)
@@ -287,6 +293,59 @@ static void notify_setup(int variant) {
 }
 
 SCENE(notify, "a writer against the stages: the last event needs no later one", notify_setup, notify_names);
+
+/* -- the fast form of the kick ----------------------------------------------------------------- */
+
+enum { FAST_BOTH = 4, FAST_TWO_EVENTS, FAST_CLOSE, FAST_FAILS, FAST_FAILS_LATER, FAST_CLOSE_FAILS };
+static const char *const fast_names[] = {"native-locked",  "native-shared", "native-exclusive", "python-shared",
+                                         "both-shared",    "two-events",    "close-exclusive",  "fails",
+                                         "fails-later",    "close-fails"};
+
+int xp_barrier_works(void) {
+    if (S->barriers > 1)
+        return S->barriers--, 1;
+    return S->barriers == 0;
+}
+
+static void fast_closer(void *unused) {
+    queue_scene_t *q = &S->queues[0];
+    (void)unused;
+    queue_shut(q->queue);
+    if (!handle_close(q->handle))
+        return; /* the producer is inside: the face asks again */
+    uint64_t goal = queue_target(q->queue);
+    while (!queue_await(q->queue, goal, -1)) {
+    }
+    if (queue_position_in(q->queue) != goal)
+        xp_fail("closed", "an event was published after the door was shut and nobody was inside");
+}
+
+static void fast_setup(int variant) {
+    static const set_t sets[] = {
+        {.how = LOCKED, .stages = NATIVE},
+        {.how = SHARED, .stages = NATIVE},
+        {.how = EXCLUSIVE, .stages = NATIVE},
+        {.how = SHARED, .stages = PYTHON, .native_workers = 1},
+        {.how = SHARED, .stages = BOTH},
+        {.how = LOCKED, .stages = NATIVE},
+        {.how = EXCLUSIVE, .stages = NATIVE},
+        {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
+        {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
+        {.how = EXCLUSIVE, .stages = NATIVE, .max_workers = 1},
+    };
+    set_t set = sets[variant];
+    set.fast = 1;
+    begin(&set);
+    if (variant >= FAST_FAILS)
+        xp_let_time_pass(14, 0); /* it looks again ten times */
+    S->barriers = variant == FAST_FAILS_LATER ? 2 : variant >= FAST_FAILS;
+    add_writer(0, 0, variant == FAST_TWO_EVENTS ? 3 : variant == FAST_BOTH ? 1 : 2);
+    if (variant == FAST_CLOSE || variant == FAST_CLOSE_FAILS)
+        xp_thread("closer", fast_closer, NULL);
+}
+
+SCENE(fast, "kickers that look first, workers that have everybody pass a barrier, or can't any more", fast_setup,
+      fast_names);
 
 /* -- several writers -------------------------------------------------------------------------- */
 
@@ -685,5 +744,5 @@ static void side_setup(int variant) {
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
 
-const scene_t *const events_scenes[] = {&notify, &writers, &ring,       &subscribers, &gone, &wait,
+const scene_t *const events_scenes[] = {&notify, &fast, &writers, &ring,       &subscribers, &gone, &wait,
                                         &frozen, &closing, &unregister, &books,       &side, NULL};

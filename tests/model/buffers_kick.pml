@@ -10,8 +10,8 @@
  *
  *   -DMODEL=1 -DN=3 -DCAP=2
  *   -DLOOK_FIRST    the kicker looks at PENDING first, by a plain load, and leaves if it is set
- *   -DMEMBARRIER    the worker calls membarrier() after it has cleared PENDING: with LOOK_FIRST the faster
- *                   form that may come some day
+ *   -DMEMBARRIER    the worker calls membarrier() after it has cleared PENDING: with LOOK_FIRST the
+ *                   fast form (kick.pxd)
  *   -DBEGIN_BY_STORE     mutant: PENDING is cleared by a plain store
  *   -DPUBLISH_RELAXED    mutant: `in_` is published without release
  *   -DREACH=1       claim that must fail: no event comes while a run is owed that has not begun

@@ -21,6 +21,7 @@ from tocsin._core.core cimport (
     core_new,
     core_release,
     core_retain,
+    core_use_fast_kicks,
     equeue_abandon,
     equeue_await_position,
     equeue_is_quiet,
@@ -67,6 +68,10 @@ cdef extern from "world.h" nogil:
 
 cdef public void* world_new(int portable, int shared_writers) noexcept nogil:
     return core_new(portable, shared_writers, CLOCK_KIND_MONOTONIC)
+
+
+cdef public int world_use_fast_kicks(void* world) noexcept nogil:
+    return core_use_fast_kicks(<Core*> world)
 
 
 cdef public int world_start(

@@ -155,6 +155,8 @@ static const uint64_t starts[] = {0, ((uint64_t)1 << 32) - 4096, ((uint64_t)1 <<
 static void begin_round(dice_t *dice) {
     uint32_t may_spin = throw_dice(dice, 2), workers = 1 + throw_dice(dice, 2);
     world = world_new(throw_dice(dice, 4) == 0, 0);
+    if (throw_dice(dice, 2))
+        world_use_fast_kicks(world);
     atomic_store(&writers_stop, 0);
     atomic_store(&others_stop, 0);
     memset(queues, 0, sizeof queues);

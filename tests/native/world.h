@@ -21,6 +21,8 @@ typedef struct {
 
 /* a core and its two workqueues */
 extern void *world_new(int portable, int shared_writers);
+/* Before the start; 0 where the system has no barriers for everybody. */
+extern int world_use_fast_kicks(void *world);
 extern int world_start(void *world, int native_workers, int python_workers, int max_workers, int may_spin);
 extern void world_freeze(void *world);
 extern void world_thaw(void *world);

@@ -167,6 +167,7 @@ def test_doctor_says_what_is_degraded_and_why() -> None:
     assert "\nsleep       mutex and condition\n" in done.stdout
     assert "\ndegraded    no futex: " in done.stdout
     assert "(TOCSIN_PORTABLE=1)" in done.stdout
+    assert "\nkick        an atomic operation\n" in done.stdout
     assert "\nall well\n" not in done.stdout
 
 

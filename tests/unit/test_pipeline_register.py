@@ -179,6 +179,7 @@ def test_registering_works_while_events_flow(make_pipeline: Callable[..., Any]) 
         ({"workers": 3, "max_workers": 2}, ValueError, "max_workers 2"),
         ({"max_workers": 0}, ValueError, "max_workers 0"),
         ({"clock": "sundial"}, ValueError, "sundial"),
+        ({"kick": "hard"}, ValueError, "auto, membarrier, atomic, not 'hard'"),
         ({"on_error": 5}, TypeError, "on_error"),
         ({"exit_timeout": -1}, ValueError, "exit_timeout"),
         ({"exit_timeout": float("nan")}, ValueError, "exit_timeout"),

@@ -26,7 +26,9 @@ from tocsin._core.atomic cimport (
     aptr_load_acquire,
     aptr_store_release,
 )
+from tocsin._core.barrier cimport barrier_register
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_look_at_turn
+from tocsin._core.kick cimport kick_use_fast_form
 from tocsin._core.ledger cimport ledger_settle
 from tocsin._core.lifetime cimport equeue_let_go, equeue_release, equeue_retain
 from tocsin._core.memory cimport (
@@ -89,6 +91,15 @@ cdef inline void core_init_workqueue(Core* core, WorkQueue* wq, const char* name
     wq.retain = core_retain
     wq.release = core_release
     wq.name = name
+
+
+cdef inline bint core_use_fast_kicks(Core* core) noexcept nogil:
+    """Have kickers look first, if barriers for everybody are to be had. False if not. Before the start."""
+    if core.portable or barrier_register() != 0:
+        return False
+    kick_use_fast_form(&core.native.form)
+    kick_use_fast_form(&core.python.form)
+    return True
 
 
 cdef inline void core_retain(void* core) noexcept nogil:

@@ -16,11 +16,12 @@ from tocsin._core.bridge cimport bridge_install
 from tocsin._core.calls cimport tell
 from tocsin._core.channel cimport OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue
+from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue, core_use_fast_kicks
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
 from tocsin._core.ending cimport bridges_pass, channels_end, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
+from tocsin._core.kick cimport kick_is_fast
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.payload cimport rule_new
@@ -53,7 +54,8 @@ cdef class PipelineCore(NotifyCore):
             core_release(self.core)
 
     def _start(
-        self, native: int, python: int, most: int, clock: int, portable: bool, shared: bool, on_error: object
+        self, native: int, python: int, most: int, clock: int, kick: str, portable: bool, shared: bool,
+        on_error: object,
     ) -> None:
         cdef int error = 0
         if self.core != NULL:
@@ -67,6 +69,8 @@ cdef class PipelineCore(NotifyCore):
         self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering, self.channels))
         bridge_install(&self.core.python)
         self.threaded = native > 0
+        if self.threaded and kick != "atomic" and not core_use_fast_kicks(self.core) and kick == "membarrier":
+            raise RuntimeError('kick="membarrier" is not to be had here: kick="auto" takes it where it is')
         self.core.native.may_spin = cpu_count() > 1
         if self.threaded:
             error = workqueue_start(&self.core.native, native, most)
@@ -75,6 +79,10 @@ cdef class PipelineCore(NotifyCore):
         if error != 0:
             core_stop(self.core, self.bridges)
             raise OSError(error, "a worker could not be started")
+
+    def _kick(self) -> str:
+        """Return the form of kicks in force."""
+        return "membarrier" if kick_is_fast(&self.core.native.form) else "atomic"
 
     # -- queues -------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ a user of the core, so it answers as long as anybody holds it, also when pipelin
 A shared producer writes as everybody does, by reservation; several threads may use one handle. An exclusive
 one has the protocol for itself: while it is open the shared door is shut and everybody else is told so. One
 thread at a time uses it. It announces itself in `inside` before it looks whether the handle is closed, and
-whoever closes it does the same the other way round (both sequentially consistent), so close() knows when
-the last call has gone [producer-inside], [producer-closed].
+whoever closes it does the same the other way round, so close() knows when the last call has gone
+[producer-inside], [producer-closed]. As with a kick (kick.pxd) both sides do a read-modify-write, or the
+producer only a store and the closer has everybody pass a barrier; a barrier that fails changes the form, and
+for 10 ms the closer can't tell.
 """
 
 from libc.stdint cimport uint32_t, uint64_t, uint8_t
@@ -18,9 +20,11 @@ from tocsin._core.atomic cimport (
     a32_exchange_full,
     a32_load_relaxed,
     a32_load_seq_cst,
+    a32_store_relaxed,
     a32_store_release,
     a64_fetch_add_relaxed,
 )
+from tocsin._core.barrier cimport barrier_here
 from tocsin._core.core cimport Core, Kept
 from tocsin._core.equeue cimport (
     NOTIFIED,
@@ -40,6 +44,7 @@ from tocsin._core.equeue cimport (
 )
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport header_stride
+from tocsin._core.kick cimport kick_is_cleared, kick_is_fast, kick_must_relook
 from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
 
 
@@ -74,7 +79,7 @@ cdef inline int producer_notify(
         a64_fetch_add_relaxed(&q.invalid, 1)
         return -EINVAL
     if producer.exclusive:
-        a32_exchange_full(&producer.inside, 1)                              # [producer-inside]
+        producer_enter(producer)
         if not a32_load_seq_cst(&producer.closed) and not a32_load_relaxed(&q.closed):  # [producer-closed]
             notified = producer_write(q, event, payload, size, timestamp)
         a32_store_release(&producer.inside, 0)                              # [producer-left]
@@ -91,6 +96,15 @@ cdef inline int producer_notify(
     if notified == NOTIFY_UNKNOWN:
         a64_fetch_add_relaxed(&producer.core.unknown, 1)
     return -EBUSY if notified == NOTIFY_EXCLUSIVE else -EINVAL
+
+
+cdef inline void producer_enter(Producer* producer) noexcept nogil:
+    """Announce the call that begins, before the look at `closed`. The exclusive producer's thread."""
+    if kick_is_fast(&producer.core.native.form):
+        a32_store_relaxed(&producer.inside, 1)                              # [producer-inside]
+        barrier_here()
+    else:
+        a32_exchange_full(&producer.inside, 1)                              # [producer-inside]
 
 
 cdef inline Notified producer_write(
@@ -115,9 +129,14 @@ cdef inline Notified producer_write(
 
 cdef inline bint producer_is_inside(Producer* producer) noexcept nogil:
     """True if the exclusive producer is inside a call that began before it was closed. The closer."""
-    return producer.exclusive and a32_load_seq_cst(&producer.inside) != 0   # [producer-left] [producer-inside]
+    if not producer.exclusive:
+        return False
+    if kick_must_relook(&producer.core.native.form):    # its announcement may be on its way
+        return True
+    return a32_load_seq_cst(&producer.inside) != 0                  # [producer-left] [producer-inside]
 
 
 cdef inline void producer_shut(Producer* producer) noexcept nogil:
     """Answer every later call with -ESHUTDOWN. Any thread."""
     a32_exchange_full(&producer.closed, 1)                                  # [producer-closed]
+    kick_is_cleared(&producer.core.native.form)

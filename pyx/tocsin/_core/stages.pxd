@@ -28,8 +28,10 @@ from tocsin._core.budget cimport Budget, budget_begin
 from tocsin._core.dispatch cimport stage_settle, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
+from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_settle
 from tocsin._core.offer cimport listeners_park
+from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
 from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
 
@@ -137,12 +139,14 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
     cdef uint64_t passed
     if aptr_load_acquire(&q.first) == stage:                                # [first-stage]
         if work_claim(&native.work):
+            kick_is_cleared(&native.wq.form)
             native.is_inline = True
             if not native_run(native):
                 # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
                 # and then nobody would owe the rest a run.
                 native_again(native)
             native.is_inline = False
+            queue_relook(native.wq, &native.work)
             workqueue_finish(native.wq, &native.work)
         else:
             queue_work(native.wq, &native.work)      # who has it may have looked before our event came

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from tocsin._core.atomic cimport a64_cas_full, a64_load_relaxed
 from tocsin._core.clock cimport clock_monotonic
+from tocsin._core.kick cimport RELOOK_NS, kick_must_relook
 from tocsin._core.thread cimport EVERYONE, bell_ring, lock_drop, lock_take
 from tocsin._core.work cimport (
     KICK_PUSH,
@@ -77,6 +78,12 @@ cdef inline void expedite_work(WorkQueue* wq, Work* work) noexcept nogil:
         timer_remove(wq, work)
         timer_is_due(wq, work)
     lock_drop(&wq.lock)
+
+
+cdef inline void queue_relook(WorkQueue* wq, Work* work) noexcept nogil:
+    """Owe an item another look if kicks have just changed their form. Its worker, at the end of a run."""
+    if kick_must_relook(&wq.form):
+        queue_delayed_work(wq, work, RELOOK_NS)
 
 
 cdef inline int64_t timers_fire(WorkQueue* wq, uint64_t now) noexcept nogil:

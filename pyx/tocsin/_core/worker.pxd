@@ -31,6 +31,7 @@ from tocsin._core.atomic cimport (
     cpu_pause,
 )
 from tocsin._core.clock cimport clock_monotonic
+from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport (
     EVERYONE,
@@ -42,7 +43,7 @@ from tocsin._core.thread cimport (
     thread_self,
     thread_start,
 )
-from tocsin._core.timer cimport timers_fire
+from tocsin._core.timer cimport queue_relook, timers_fire
 from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport (
     HALT_STOPPED,
@@ -148,7 +149,9 @@ cdef inline void worker_main(void* raw) noexcept nogil:
         wq.thread_begin(worker)
     work = worker_take(wq, worker)
     while work != NULL:
+        kick_is_cleared(&wq.form)
         work.function(work)
+        queue_relook(wq, work)
         workqueue_finish(wq, work)
         work = worker_take(wq, worker)
     if wq.thread_exit != NULL:

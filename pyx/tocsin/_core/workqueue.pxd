@@ -31,6 +31,11 @@ from tocsin._core.atomic cimport (
     aptr_load_seq_cst,
     aptr_store_relaxed,
 )
+from tocsin._core.kick cimport (
+    KickForm,
+    kick_is_cleared,
+    kick_is_owed_already,
+)
 from tocsin._core.thread cimport (
     EVERYONE,
     bell_destroy,
@@ -113,6 +118,7 @@ cdef struct WorkQueue:
     # Constant after the start.
     bint has_keeper
     bint may_spin
+    KickForm form             # of the kicks of its items; only changed if barriers fail
     void* owner
     owner_function retain
     owner_function release
@@ -141,7 +147,10 @@ cdef inline void workqueue_destroy(WorkQueue* wq) noexcept nogil:
 
 cdef inline Queued queue_work(WorkQueue* wq, Work* work) noexcept nogil:
     """Make sure that the work will run after now. Any thread, signal handlers too; never waits."""
-    cdef Kick kick = work_kick(work)
+    cdef Kick kick
+    if kick_is_owed_already(&wq.form, work):
+        return QUEUED_NOT
+    kick = work_kick(work)
     if kick == KICK_PUSH:
         return QUEUED_WOKE if workqueue_push(wq, work) else QUEUED
     return QUEUED if kick == KICK_QUEUED else QUEUED_NOT
@@ -231,18 +240,6 @@ cdef inline void workqueue_finish(WorkQueue* wq, Work* work) noexcept nogil:
         bell_ring(&wq.settled, EVERYONE)
 
 
-cdef inline bint workqueue_run_inline(WorkQueue* wq, Work* work) noexcept nogil:
-    """Run an item of another queue here and now, if nobody has it. Any worker.
-
-    False if somebody has it: its data may have been missed by now, so the caller must kick it.
-    """
-    if not work_claim(work):
-        return False
-    work.function(work)
-    workqueue_finish(wq, work)
-    return True
-
-
 cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
     """Run the next item, if there is one, in the calling thread. Any thread; for queues without workers."""
     cdef Worker worker
@@ -256,6 +253,7 @@ cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
     work = workqueue_try_take(wq, &worker)
     if work != NULL:
         lock_drop(&wq.lock)
+        kick_is_cleared(&wq.form)
         work.function(work)
         workqueue_finish(wq, work)
         lock_take(&wq.lock)

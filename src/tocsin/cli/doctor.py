@@ -50,7 +50,17 @@ def core_facts() -> Facts:
         "backend": backend.name,
         "cython": made_with.removeprefix("_cython_").replace("_", ".") if "_cython_" in made_with else None,
         "path": os.path.dirname(tocsin.__file__),
+        "kick": kick_in_force(),
     }
+
+
+def kick_in_force() -> str | None:
+    """Return the form of kicks that a pipeline has here; None where none can be made."""
+    try:
+        with tocsin.Pipeline(name="doctor") as pipeline:
+            return pipeline.kick
+    except ValueError:  # a wrong switch, which is told apart
+        return None
 
 
 def python_facts() -> Facts:
@@ -81,7 +91,6 @@ def system_facts() -> Facts:
         "libc": " ".join(platform.libc_ver()).strip() or None,
         "cores": cores,
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
-        "membarrier": False,  # the core does without
     }
 
 
@@ -109,6 +118,13 @@ def check() -> Facts:
     return {"sent": EVENTS, "delivered": len(seen), "nanoseconds": took}
 
 
+KICKS = {
+    "membarrier": "a look; the workers pay for the barrier (membarrier)",
+    "atomic": "an atomic operation",
+    None: "?",
+}
+
+
 def degraded(facts: Facts) -> list[str]:
     """Return a line for each thing that could be better, with its reason."""
     python, system, clocks = facts["python"], facts["system"], facts["clocks"]
@@ -117,6 +133,9 @@ def degraded(facts: Facts) -> list[str]:
     if not sleeps_on_futex(facts):
         reason = "TOCSIN_PORTABLE=1" if switches["portable"] else f"{system['name']} has none"
         lines.append(f"no futex: workers sleep on a mutex and a condition ({reason})")
+    if facts["tocsin"]["kick"] == "atomic" and backend.name == "cython":
+        reason = "TOCSIN_PORTABLE=1" if switches["portable"] else "no membarrier here"
+        lines.append(f"each notify pays for an atomic operation ({reason})")
     if switches["writers"] == "cas" and not python["free_threaded"]:
         lines.append("writers reserve by compare-and-swap although there is a GIL (TOCSIN_WRITERS=cas)")
     if python["free_threaded"] and python["gil"]:
@@ -153,7 +172,7 @@ def print_facts(facts: Facts) -> None:
         "system": f"{system['name']} {system['release']} {system['machine']}, {system['libc'] or 'libc ?'}",
         "cores": f"{system['cores']}, {system['usable_cores']} of them usable",
         "sleep": "futex" if sleeps_on_futex(facts) else "mutex and condition",
-        "membarrier": "not used: a kick is a read-modify-write on both sides",
+        "kick": KICKS[core["kick"]],
         "clocks": ", ".join(clocks),
         "writers": {"gil": "one at a time, by the GIL", "cas": "compare-and-swap", None: "?"}[
             switches and switches["writers"]

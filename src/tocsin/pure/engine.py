@@ -15,7 +15,7 @@ from tocsin.pure.channel import ChannelCore
 from tocsin.pure.channelqueue import ChannelQueue
 from tocsin.pure.equeue import EventsQueue
 from tocsin.pure.exit import is_over
-from tocsin.pure.failing import tell
+from tocsin.pure.failing import missing, tell
 from tocsin.pure.notify import NOT_STARTED, NotifyCore
 from tocsin.pure.stage import Stage
 from tocsin.pure.subscription import Member, SubscriptionCore
@@ -44,6 +44,7 @@ class PipelineCore(NotifyCore):
         python: int,
         most: int,
         clock: int,
+        kick: str,
         portable: bool,
         shared: bool,
         on_error: object,
@@ -51,12 +52,17 @@ class PipelineCore(NotifyCore):
         """Start the workers; without native ones none at all. `portable` and `shared` change nothing here."""
         if self._workqueue is not None:
             raise RuntimeError("a pipeline is initialised once")
+        if kick == "membarrier":
+            raise missing('Pipeline(kick="membarrier")', "its kicks take a lock")
         self._on_error = on_error
         self._clock = clock_of(clock)
         self._workqueue = WorkQueue("tocsin-python")
         self._finaliser = Finaliser(self._workqueue, self._stages, self._channels)
         if native:
             start(self._workqueue, python, most)
+
+    def _kick(self) -> str:
+        return "atomic"
 
     @property
     def _wq(self) -> WorkQueue:
