@@ -47,6 +47,7 @@ __all__ = [
 
 # What the pure backend can't do, since nobody in it is native. Each raises NotImplementedError and says why.
 NATIVE_ONLY: Final = (
+    "Pipeline.subscribe(main_thread=True)",
     'Pipeline(kick="membarrier")',
     "Pipeline.subscribe_native",
     "Producer.address",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
-from tocsin.callables import is_asynchronous, is_same
+from tocsin.callables import is_asynchronous, is_main, is_same
 from tocsin.channel import Channel
 from tocsin.errors import UnknownEventError
 from tocsin.event import Batch, Event
@@ -25,6 +25,8 @@ C = TypeVar("C", bound=Callable[..., object])
 R = TypeVar("R")
 T = TypeVar("T")
 
+MAIN_CAPACITY = 1024  # events that wait for the main thread
+
 
 class Subscribers(Registrations):
     """Take the subscriptions of a pipeline."""
@@ -38,6 +40,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: Literal[False] = False,
+        main_thread: bool = False,
     ) -> Subscription: ...
     @overload
     def subscribe(
@@ -58,6 +61,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: Literal[False] = False,
+        main_thread: bool = False,
     ) -> Callable[[Callable[[Event[R]], T]], Callable[[Event[R]], T]]: ...
     @overload
     def subscribe(
@@ -78,6 +82,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Subscription: ...
     @overload
     def subscribe(
@@ -88,6 +93,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Callable[[C], C]: ...
     def subscribe(
         self,
@@ -97,15 +103,18 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Any:
         """Have a callable called with each event, on a Python worker; returns the Subscription.
 
         event: a bound EventType, a Key, (protocol, event), a Protocol for all its events, or a list of
         these. Without callback: a decorator that returns the function. source: one, or ALL. Higher
-        priorities are called first; those of ALL come before those of a source. A callback that
-        returns tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many
-        events, after the per-event ones. Callables are kept until cancelled. Every event accepted after
-        this returned is offered; of those queued before, a suffix; from inside a callback, from the
+        priorities are called first; those of ALL come before those of a source. A callback that returns
+        tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many events, after
+        the per-event ones. main_thread: it is called on the main thread instead, at its next bytecode
+        boundary, in the middle of whatever that does, as a signal handler is: up to 1,024 events wait for
+        that, more are dropped and told by `lost`. Callables are kept until cancelled. Every event accepted
+        after this returned is offered; of those queued before, a suffix; from inside a callback, from the
         next event on.
 
         A protocol that is not registered yet is waited for: the subscription is pending. If the protocol
@@ -117,7 +126,9 @@ class Subscribers(Registrations):
         if callback is None:
 
             def decorate(function: Any) -> Any:
-                self.subscribe(event, function, source=source, priority=priority, batch=batch)
+                self.subscribe(
+                    event, function, source=source, priority=priority, batch=batch, main_thread=main_thread
+                )
                 return function
 
             return decorate
@@ -127,7 +138,16 @@ class Subscribers(Registrations):
             raise TypeError(
                 f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
             )
-        return self._subscribe(self._keys(event, source), callback, priority, batch)
+        if batch and main_thread:
+            raise ValueError(
+                "a batch can't be handed to the main thread: take batch=True or main_thread=True"
+            )
+        keys = self._keys(event, source)
+        if not main_thread:
+            return self._subscribe(keys, callback, priority, batch)
+        # There is no order to have a priority in, but what is wrong with one is told all the same.
+        channel: Channel[Any] = Channel(keys, MAIN_CAPACITY, "drop_newest", None)
+        return self._subscribe(keys, callback, priority, channel=channel)
 
     def subscribe_native(
         self, event: Named, function: Any, context: int = 0, *, source: int = ALL, priority: int = 0
@@ -177,6 +197,8 @@ class Subscribers(Registrations):
                 if (registration := self._registered(number)) is not None
             ]
             try:
+                if channel is not None and callback is not channel:
+                    self._call_on_main(subscription, is_main())
                 for part, registration in registrations:
                     self._bind(subscription, part, registration)
             except BaseException:

@@ -146,5 +146,7 @@ class Subscription(SubscriptionCore):
     def __repr__(self) -> str:
         what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         kind = " batch" if self.batch else ""
+        if self.channel is not None and self.channel is not self.callback:
+            kind = " main_thread"
         callback = getattr(self.callback, "__qualname__", None) or repr(self.callback)
         return f"<Subscription {what} {self.state}{kind} priority={self.priority} {callback}>"

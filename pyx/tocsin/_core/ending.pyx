@@ -6,6 +6,7 @@ it waits for a call. With the GIL; the face's lock is held, or nobody has the pi
 
 from tocsin._core.channel cimport channel_close
 from tocsin._core.core cimport Core, core_queue, equeue_abandon, equeue_shut
+from tocsin._core.mainthread cimport MainReader, main_silence
 from tocsin._core.reader cimport ChannelCore
 from tocsin._core.subscription cimport bridge_detach, bridge_keep_running
 from tocsin._core.ties cimport StageBridge, bridge_pass
@@ -50,6 +51,9 @@ cdef void pipeline_end(void* core, object kept) noexcept:
         if bridge is not None:
             bridge_keep_running(bridge, kept[1])
     channels_end(kept[2])
+    for main in kept[3]:
+        if not (<MainReader> main).is_kept:
+            main_silence(main)
 
 
 cdef void channels_end(list channels) noexcept:

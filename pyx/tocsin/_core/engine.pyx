@@ -14,7 +14,6 @@ from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.calls cimport tell
-from tocsin._core.channel cimport OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue, core_use_fast_kicks
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
@@ -23,10 +22,9 @@ from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
 from tocsin._core.kick cimport kick_is_fast
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
-from tocsin._core.notify cimport NotifyCore
+from tocsin._core.listen cimport ListenCore
+from tocsin._core.mainthread cimport MainReader, main_await
 from tocsin._core.payload cimport rule_new
-from tocsin._core.opening cimport channel_make, channel_open
-from tocsin._core.reader cimport ChannelCore
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport lock_drop, lock_take
@@ -39,13 +37,11 @@ from tocsin._core.workqueue cimport WorkQueue
 from os import cpu_count
 
 
-cdef class PipelineCore(NotifyCore):
+cdef class PipelineCore(ListenCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
-    cdef list channels                # the open ones
-    cdef object on_error
     cdef Finaliser finaliser
 
     def __dealloc__(self):
@@ -62,11 +58,10 @@ cdef class PipelineCore(NotifyCore):
             raise RuntimeError("a pipeline is initialised once")
         self.on_error = on_error
         self.lingering = []
-        self.channels = []
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
-        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering, self.channels))
+        self.finaliser = finaliser_new(pipeline_end, self.core, self.kept())
         bridge_install(&self.core.python)
         self.threaded = native > 0
         if self.threaded and kick != "atomic" and not core_use_fast_kicks(self.core) and kick == "membarrier":
@@ -83,6 +78,10 @@ cdef class PipelineCore(NotifyCore):
     def _kick(self) -> str:
         """Return the form of kicks in force."""
         return "membarrier" if kick_is_fast(&self.core.native.form) else "atomic"
+
+    cdef tuple kept(self):
+        """What the finaliser needs."""
+        return self.bridges, self.lingering, self.channels, self.mains
 
     # -- queues -------------------------------------------------------------------------------------
 
@@ -163,26 +162,6 @@ cdef class PipelineCore(NotifyCore):
             raise MemoryError("no memory for a subscription")
         member.ids.append(id)
 
-    # -- channels -----------------------------------------------------------------------------------
-
-    def _make_channel(
-        self, channel: ChannelCore, overflow: int, capacity: int, timeout: float, several: bool, start: int
-    ) -> None:
-        """Make a channel; `several`: of protocols. Under the face's lock."""
-        cdef bint is_locked = several or overflow in (OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST)
-        channel_make(channel, self.core, overflow, capacity, <uint64_t> (timeout * 1e9), is_locked, start)
-        self.channels.append(channel)
-
-    def _open_channel(self, channel: ChannelCore, protocol: int, events: list, size: int) -> None:
-        """Have a channel know events of a protocol, before it is attached to it. `size`: bytes of its ring."""
-        cdef StageBridge bridge = self.bridges[protocol]
-        channel_open(channel, bridge.q, bridge.types, events, size)
-
-    def _shut_channel(self, channel: ChannelCore) -> None:
-        """Say that nothing more will come to a channel. Under the face's lock."""
-        channel._shut()
-        self.channels[:] = [other for other in self.channels if other is not channel]
-
     def _is_inside(self) -> bool:
         return self.is_inside()
 
@@ -212,6 +191,9 @@ cdef class PipelineCore(NotifyCore):
     def _await_idle(self, subscription: SubscriptionCore, timeout: object) -> bool:
         """Wait until no call of a cancelled subscription is running; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
+        cdef MainReader main = (<SubscriptionCore?> subscription).main
+        if (<SubscriptionCore> subscription).channel is not None:
+            return main is None or main_await(main, deadline)
         cdef Member member
         for member in (<SubscriptionCore?> subscription).copy_members():
             if not await_member(member, deadline):
@@ -224,10 +206,12 @@ cdef class PipelineCore(NotifyCore):
         workqueue_freeze(&self.core.native)
         workqueue_freeze(&self.core.python)
         bridges_pass(self.bridges)
+        self.mains_pass()
 
     def _thaw(self) -> None:
         workqueue_thaw(&self.core.python)
         workqueue_thaw(&self.core.native)
+        self.mains_go_on()
 
     # -- the end ------------------------------------------------------------------------------------
 

@@ -35,8 +35,7 @@ from tocsin._core.channel cimport (
     channel_may_have,
     channel_release,
 )
-from tocsin._core.control cimport workqueue_worker_here
-from tocsin._core.core cimport core_release
+from tocsin._core.core cimport core_is_inside, core_release
 from tocsin._core.event cimport Event, event_from_record
 from tocsin._core.take cimport (
     TAKE_MOST,
@@ -174,10 +173,7 @@ cdef class ChannelCore:
 
     cdef bint is_inside(self) noexcept:
         """True if the caller is inside a callback of the pipeline."""
-        return (
-            workqueue_worker_here(&self.core.python) != NULL
-            or workqueue_worker_here(&self.core.native) != NULL
-        )
+        return core_is_inside(self.core)
 
     cdef int refuse(self, Look found) except -1:
         """Raise the error of a reader that got nothing, unless it is worth another look."""

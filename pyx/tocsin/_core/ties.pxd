@@ -51,6 +51,7 @@ cdef class SubscriptionCore:
     cdef bint is_python
     cdef bint is_batch
     cdef ChannelCore channel  # that hears of the events, or None
+    cdef object main          # the MainReader that calls with them, or None
     # In its critical section.
     cdef list members
     cdef uint64_t calls_before    # of members that have gone with their protocols

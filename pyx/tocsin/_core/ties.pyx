@@ -151,6 +151,8 @@ cdef class SubscriptionCore:
 
     def _deactivate(self) -> None:
         """Begin no call any more, and leave the chains."""
+        if self.main is not None:
+            self.main._silence()
         for member in self.copy_members():
             member_leave(member, self.is_python)
 
@@ -185,6 +187,8 @@ cdef class SubscriptionCore:
         """
         cdef Member member
         cdef bint is_idle = True
+        if self.main is not None:
+            self.main._silence()
         for member in self.copy_members():
             with cython.critical_section(member):
                 member.callback = None       # the subscription has it still

@@ -1,10 +1,9 @@
 from typing import Any
 
-from tocsin._core.notify import NotifyCore
-from tocsin._core.reader import ChannelCore
+from tocsin._core.listen import ListenCore
 from tocsin._core.ties import SubscriptionCore
 
-class PipelineCore(NotifyCore):
+class PipelineCore(ListenCore):
     @property
     def lingering(self) -> list[Any]: ...
     def _start(
@@ -34,19 +33,6 @@ class PipelineCore(NotifyCore):
         context: int,
         priority: int,
     ) -> None: ...
-    def _make_channel(
-        self,
-        channel: ChannelCore[Any],
-        overflow: int,
-        capacity: int,
-        timeout: float,
-        several: bool,
-        start: int,
-    ) -> None: ...
-    def _open_channel(
-        self, channel: ChannelCore[Any], protocol: int, events: list[int], size: int
-    ) -> None: ...
-    def _shut_channel(self, channel: ChannelCore[Any]) -> None: ...
     def _is_inside(self) -> bool: ...
     def _tell(self, error: BaseException, subscription: SubscriptionCore) -> None: ...
     def _flush(self, timeout: float | None) -> bool: ...

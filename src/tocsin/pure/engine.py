@@ -159,6 +159,19 @@ class PipelineCore(NotifyCore):
         channel._shut()
         self._channels[:] = [other for other in self._channels if other is not channel]
 
+    def _call_on_main(self, subscription: SubscriptionCore, is_main: bool) -> None:
+        """Refuse to have the main thread call a callable."""
+        raise missing(
+            "Pipeline.subscribe(main_thread=True)", "it has no way to interrupt the code of the main thread"
+        )
+
+    def _drain_main(self, timeout: float | None) -> bool:
+        """Call what is queued for the main thread: nothing."""
+        return True
+
+    def _end_mains(self, deliver: bool) -> None:
+        """Leave nothing to the main thread."""
+
     # -- waiting
 
     def _flush(self, timeout: float | None) -> bool:

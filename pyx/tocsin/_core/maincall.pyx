@@ -1,0 +1,107 @@
+"""Calls on their way to the main thread: pending calls of the interpreter, at most one for each channel.
+
+Python code on the main thread is interrupted by signal handlers and by *pending calls*: functions that any
+thread may put in a small table of the interpreter, without the GIL. The kick of a channel does that. It is a
+work item again: `outstanding` is set, by a read-modify-write, before a call is put in the table, and cleared by
+the call in the same way before it looks for events; so a kick that finds it set knows that a call is on its way
+that will see its event [main-kicked]. If the table is full a timer tries again a millisecond later.
+
+A call in the table doesn't make a busy main thread look there (breaker.h). Where we know no better way a Python
+worker asks for the GIL: that does it, after the interpreter's switch interval.
+
+The block behind a call lives as long as the core, of which a call on its way is a user. Once `close_gil()` was
+called no call is put in the table any more.
+"""
+
+from tocsin._core.atomic cimport a32_exchange_full, a32_load_relaxed, a32_store_relaxed
+from tocsin._core.bridge cimport gil_give, gil_is_gone, gil_take
+from tocsin._core.core cimport core_keep, core_release, core_retain
+from tocsin._core.memory cimport memory_alloc
+from tocsin._core.timer cimport queue_delayed_work
+from tocsin._core.work cimport work_init
+from tocsin._core.workqueue cimport queue_work
+
+
+cdef extern from "Python.h" nogil:
+    int Py_AddPendingCall(pending_function function, void* argument)
+
+cdef extern from "tocsin/_core/breaker.h":
+    enum:
+        BREAKER_UNTRIED
+        BREAKER_WORKS
+    int breaker_try()
+    void breaker_raise() nogil
+
+
+cdef enum:
+    RETRY_NS = 1_000_000
+
+
+cdef MainCall* main_call_new(Core* core, pending_function run) except NULL:
+    """Make the block behind the calls of one channel, which the core keeps. Under the face's lock."""
+    cdef MainCall* call = <MainCall*> memory_alloc(sizeof(MainCall))
+    if call == NULL:
+        raise MemoryError("no memory for a subscription")
+    work_init(&call.retry, main_retry)
+    work_init(&call.nudge.work, main_nudge)
+    call.nudge.call = call
+    call.core = core
+    call.run = run
+    core_keep(core, &call.kept, call, NULL)
+    return call
+
+
+cdef void main_kick(void* context) noexcept nogil:
+    """Have the main thread look for events after now: the `wake` of a channel. Any thread."""
+    cdef MainCall* call = <MainCall*> context
+    if a32_exchange_full(&call.outstanding, 1) == 0:                        # [main-kicked]
+        main_put(call)
+
+
+cdef bint main_put(MainCall* call) noexcept nogil:
+    """Put a call in the interpreter's table, or try again later; False: not now. Any thread."""
+    if gil_is_gone():
+        return False
+    core_retain(call.core)
+    if Py_AddPendingCall(call.run, call) == 0:
+        main_look_up(call)
+        return True
+    core_release(call.core)
+    if call.core.native.base_threads == 0:
+        a32_exchange_full(&call.outstanding, 0)      # nobody keeps the time: the next kick tries again
+    else:
+        queue_delayed_work(&call.core.native, &call.retry, RETRY_NS)
+    return False
+
+
+cdef void main_retry(Work* work) noexcept nogil:
+    """The work function of the timer: a native worker."""
+    main_put(<MainCall*> work)
+
+
+cdef void main_look_up(MainCall* call) noexcept nogil:
+    """Have a busy main thread look at the table. Any thread."""
+    if a32_load_relaxed(&call.breaker) == BREAKER_WORKS:
+        breaker_raise()
+    elif call.core.python.base_threads != 0:
+        queue_work(&call.core.python, &call.nudge.work)      # without workers, who flushes will want the GIL
+
+
+cdef void main_nudge(Work* work) noexcept nogil:
+    """Ask for the GIL, and give it back: a Python worker."""
+    cdef MainCall* call = (<Nudge*> work).call
+    cdef int state = gil_take(&call.core.python)
+    if state >= 0:
+        gil_give(state)
+
+
+cdef void main_arrive(MainCall* call) noexcept:
+    """Take the next kick for a new one: the call, first thing. The main thread."""
+    a32_exchange_full(&call.outstanding, 0)                                 # [main-kicked]
+    main_try_breaker(call)
+
+
+cdef void main_try_breaker(MainCall* call) noexcept:
+    """See whether there is a way to have a busy main thread look up. The main thread."""
+    if a32_load_relaxed(&call.breaker) == BREAKER_UNTRIED:
+        a32_store_relaxed(&call.breaker, breaker_try())
