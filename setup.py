@@ -30,7 +30,9 @@ WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of
 ERRORS = ["-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types"]
 COMPILE = ["-std=c11", "-fvisibility=hidden", "-fno-strict-aliasing", *ERRORS]
 COMPILE += ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
-LINK = [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
+COMPILE += ["-fno-builtin-memset"]  # of 128 bytes for each Event: gcc makes it a rep stos, 10 ns more
+LINK = ["-Wl,-z,now"] if sys.platform == "linux" else []  # so that no first call looks a symbol up
+LINK += [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
 if WINDOWS:
     COMPILE, LINK = ["/std:c11", "/Od" if DEBUG else "/O2"], []
 if SANITIZE:

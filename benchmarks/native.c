@@ -1,12 +1,16 @@
-/* What the native cases need: a producer flat out, and a subscriber that counts. */
+/* What the native cases need: producers, and subscribers that do next to nothing. No GIL, no Python. */
 #include <time.h>
 
 #include "tocsin.h"
 
-struct arrivals {
-    uint64_t left;
-    uint64_t ended; /* when the last one came, in ns of the monotonic clock; 0: not yet */
-};
+#if defined(__x86_64__)
+#define PAUSE() __builtin_ia32_pause()
+#else
+#define PAUSE() __asm__ volatile("" ::: "memory")
+#endif
+
+/* A producer that met a full queue tries again after so many pauses. */
+enum { FULL_PAUSES = 64 };
 
 static uint64_t now(void) {
     struct timespec time;
@@ -14,9 +18,28 @@ static uint64_t now(void) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+static void doze(uint64_t ns) {
+    const struct timespec time = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    nanosleep(&time, NULL);
+}
+
+static void spin(uint64_t ns) {
+    uint64_t until = now() + ns;
+    while (now() < until)
+        PAUSE();
+}
+
+/* -- many events ------------------------------------------------------------------------------------ */
+
+struct arrivals {
+    uint64_t left;
+    uint64_t ended;  /* when the last one came, in ns of the monotonic clock; 0: not yet */
+    uint64_t stamps; /* the sum of all timestamps: each header has been read */
+};
+
 int arrive(void *context, const tocsin_event *event) {
     struct arrivals *arrivals = context;
-    (void)event;
+    arrivals->stamps += event->timestamp;
     if (--arrivals->left == 0)
         __atomic_store_n(&arrivals->ended, now(), __ATOMIC_RELEASE);
     return 0;
@@ -28,26 +51,85 @@ int ignore(void *context, const tocsin_event *event) {
     return 0;
 }
 
-/* Notify n times; when it began, or the error of the first refusal. */
-int64_t produce(tocsin_producer *producer, uint64_t n, uint8_t event, const void *payload, uint32_t size,
-                uint64_t timestamp) {
+/* Notify n times, of `count` payloads in turn, each until there is room; when it began, or an error. */
+int64_t produce(tocsin_producer *producer, uint64_t n, uint8_t event, const char *payloads, uint32_t count,
+                uint32_t size, uint64_t timestamp) {
     uint64_t began = now();
+    uint32_t turn = 0;
     for (uint64_t i = 0; i < n; i++) {
-        int error = tocsin_notify(producer, event, payload, size, timestamp);
-        if (error)
-            return error;
+        int error;
+        while ((error = tocsin_notify(producer, event, payloads + (uint64_t)turn * size, size, timestamp))) {
+            if (error != -ENOBUFS)
+                return error;
+            for (int pause = 0; pause < FULL_PAUSES; pause++)
+                PAUSE();
+        }
+        if (++turn == count)
+            turn = 0;
     }
     return (int64_t)began;
 }
 
 /* Wait until the last one came: the time from `began`, or -1 after `patience` ns. */
 int64_t await_arrivals(struct arrivals *arrivals, uint64_t began, uint64_t patience) {
-    const struct timespec moment = {0, 20000};
     uint64_t ended;
     while ((ended = __atomic_load_n(&arrivals->ended, __ATOMIC_ACQUIRE)) == 0) {
         if (now() - began > patience)
             return -1;
-        nanosleep(&moment, NULL);
+        doze(20000);
     }
     return (int64_t)(ended - began);
+}
+
+/* Notify until told to stop, room or not; how many were accepted, or an error. */
+int64_t flood(tocsin_producer *producer, uint8_t event, const char *payload, uint32_t size,
+              const uint32_t *stop) {
+    int64_t accepted = 0;
+    while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+        int error = tocsin_notify(producer, event, payload, size, TOCSIN_NOW);
+        if (error && error != -ENOBUFS)
+            return error;
+        accepted += !error;
+    }
+    return accepted;
+}
+
+/* -- lone events ------------------------------------------------------------------------------------ */
+
+struct lone {
+    uint64_t arrived; /* counted up by the subscriber, native or Python */
+    uint64_t *waits;  /* ns from just before notify to the subscriber's first line */
+};
+
+int arrive_alone(void *context, const tocsin_event *event) {
+    struct lone *lone = context;
+    lone->waits[lone->arrived] = now() - event->timestamp;
+    __atomic_store_n(&lone->arrived, lone->arrived + 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Notify n times, each `gap` ns or up to a half more after the one before has arrived. The gap is slept
+ * or spun away. 0; an error; or 1 if one did not arrive within `patience` ns. */
+int64_t send_alone(tocsin_producer *producer, uint64_t n, uint8_t event, const char *payload, uint32_t size,
+                   const struct lone *lone, uint64_t gap, int asleep, uint64_t patience) {
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t began, ns = gap + i * 7919 % (gap / 2);
+        if (asleep)
+            doze(ns);
+        else
+            spin(ns);
+        began = now();
+        int error = tocsin_notify(producer, event, payload, size, began);
+        if (error)
+            return error;
+        while (__atomic_load_n(&lone->arrived, __ATOMIC_ACQUIRE) <= i) {
+            if (now() - began > patience)
+                return 1;
+            if (asleep)
+                doze(20000);
+            else
+                PAUSE();
+        }
+    }
+    return 0;
 }

@@ -1,37 +1,53 @@
-"""What a run prints: the machine and the versions, a table for each topic, the ratios, the marks."""
+"""What a run prints: the machine and the versions, the cases of each path, and what became of the targets."""
 
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import tocsin
 from tocsin import backend
 
 try:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 except ImportError:
-    Console = Table = None
+    sys.exit("the benchmarks print with rich: pip install 'tocsin[bench]'")
 
-HEADINGS = ("case", "best", "median", "spread", "activations", "empty", "wakeups")
+from benchmarks.harness import version_of
+from benchmarks.targets import AT_BEST, ELSEWHERE, MET, MISSED, NOT_RUN
+
+WIDTH = 132  # where the output is no terminal
+STYLES = {MET: "green", AT_BEST: "yellow", MISSED: "bold red", NOT_RUN: "red", ELSEWHERE: "dim"}
+PLACES = {"ns": 1, "bytes": 1, "times": 2, "of it": 2, "ms": 1, "kB": 0, "%": 3, "threads": 0}
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+
+
+def table_of(title: str, *headings: str) -> Table:
+    """Begin a table: the first column is text, the others are figures, those without a heading units."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column(headings[0])
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    return table
 
 
 def machine() -> dict[str, Any]:
     """Say where and with what the figures were made."""
-    try:
-        installed = version("tocsin")
-    except PackageNotFoundError:
-        installed = "not installed"
     return {
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "kernel": platform.release(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "compiler": platform.python_compiler(),
         "gil": not backend.gil_is_off,
-        "tocsin": installed,
+        "tocsin": version_of("tocsin") or "not installed",
+        "numpy": version_of("numpy") or "not installed",
         "backend": backend.name,
         "from": os.path.dirname(tocsin.__file__),
         **backend.switches(),
@@ -53,64 +69,112 @@ def heading(where: dict[str, Any], rounds: int, collect: bool) -> str:
     writers = "" if where["writers"] == "gil" else f", writers={where['writers']}"
     return (
         f"{where['cpu']}, {where['cores']} cores, Linux {where['kernel']}, load {where['load'][0]}\n"
-        f"{where['python']}{'' if where['gil'] else ' without the GIL'}, "
+        f"{where['python']}{'' if where['gil'] else ' without the GIL'} ({where['compiler']}), "
+        f"NumPy {where['numpy']}\n"
         f"tocsin {where['tocsin']} ({where['backend']}{writers}) from {where['from']}\n"
-        f"{rounds} rounds in turn, the garbage collector {'on' if collect else 'off'}; "
-        f"spread: worst less best, of the median; counters: of the best round"
+        f"rounds in turn: {rounds}, the garbage collector {'on' if collect else 'off'}\n"
+        f"spread: worst less best, of the median\n"
+        f"of the best round: batches (runs of the stages), empty (those that found nothing), wakes (sleeping "
+        f"workers\n"
+        f"woken, each by a kick with a system call; any other kick that mattered began a run), refused (and "
+        f"tried again)"
     )
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    spread = (row["worst"] - row["best"]) / row["median"] if row["median"] else 0.0
-    counters = [row[name] for name in ("activations", "empty_activations", "wakeups")]
+def number(value: float | None, unit: str = "ns") -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.{PLACES.get(unit, 2)}f}"
+
+
+def spread(row: dict[str, Any]) -> str:
+    return f"{(row['worst'] - row['best']) / row['median']:.0%}" if row["median"] else ""
+
+
+def print_path(result: dict[str, Any]) -> None:
+    """Print the cases of a path and, below, those that could not run."""
+    counters = ("batches", "empty", "wakes", "refused")
+    table = table_of(result["title"], "case", "best", "median", "", "spread", *counters)
+    for row in result["rows"]:
+        counts = [row[name] for name in ("activations", "empty_activations", "wakeups", "refused")]
+        table.add_row(
+            row["case"],
+            number(row["best"], row["unit"]),
+            number(row["median"], row["unit"]),
+            row["unit"],
+            spread(row),
+            *(f"{count:,}" if any(counts) else "" for count in counts),
+            style="dim" if row["peer"] else None,
+        )
+    out = console()
+    out.print(table)
+    for case, why in result["missing"].items():
+        out.print(f"  not run: {case}: {why}", markup=False)
+    out.print()
+
+
+def print_targets(results: dict[str, Any]) -> None:
+    """Print what became of every target of the paths that were measured."""
+    verdicts = [(name, verdict) for name, result in results.items() for verdict in result["targets"]]
+    if not verdicts:
+        return
+    table = table_of("targets", "target", "ours", "peer's", "ratio", "found", "best", "", "spread", "")
+    last = ""
+    for name, verdict in verdicts:
+        if name != last:
+            table.add_row(f"[bold]{name}[/]")
+        table.add_row(f"  {verdict['target']}", *figures(verdict), word(verdict))
+        last = name
+    out = console()
+    out.print(table)
+    out.print(
+        "ours, peer's: medians; ratio: peer's by ours; found: what the target is about, the median of the\n"
+        "rounds; MET AT BEST: only the best round keeps the bound; in brackets: an aim, not counted"
+    )
+    out.print()
+
+
+def figures(verdict: dict[str, Any]) -> tuple[str, ...]:
+    ours, peer = verdict["ours"], verdict["peer"]
+    if verdict["median"] is None:
+        return ("",) * 7
+    both = peer is not None and ours["median"]
     return (
-        row["case"],
-        number(row["best"]),
-        number(row["median"]),
-        f"{spread:.0%}",
-        *(str(count) if any(counters) else "" for count in counters),
+        number(ours["median"], ours["unit"]),
+        number(peer["median"], peer["unit"]) if peer else "",
+        f"{peer['median'] / ours['median']:,.2f}" if both else "",
+        number(verdict["median"], verdict["unit"]),
+        number(verdict["best"], verdict["unit"]),
+        verdict["unit"],
+        spread(ours),
     )
 
 
-def number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+def word(verdict: dict[str, Any]) -> str:
+    """Give the verdict in its colour; an aim's in brackets, for it doesn't count."""
+    plain = verdict["verdict"]
+    return f"[{STYLES[plain]}]{f'({plain})' if verdict['aim'] else plain}[/]"
 
 
-def print_topic(result: dict[str, Any]) -> None:
-    rows = [cells(row) for row in result["rows"]]
-    if Console is not None:
-        table = Table(title=result["title"], title_justify="left")
-        for name in HEADINGS:
-            table.add_column(name, justify="left" if name == "case" else "right", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(table)
-    else:
-        print_plain(result["title"], rows)
-    for ratio in result["ratios"]:
-        print(
-            f"  {ratio['faster']}: {ratio['best']:.2f} times as fast as {ratio['slower']} "
-            f"(best to best; round by round: median {ratio['median']:.2f}, least {ratio['worst']:.2f})"
+def print_comparison(result: dict[str, Any]) -> None:
+    """Print the peers of one kind of work, fastest first, beside ours; and which are missing."""
+    table = table_of(result["title"], "who", "version", "best", "median", "", "spread", "of ours")
+    table.add_column("how")
+    ours = next((row["median"] for row in result["rows"] if not row["peer"]), None)
+    for row in sorted(result["rows"], key=lambda row: float(row["median"])):
+        table.add_row(
+            row["case"],
+            row["version"] or "",
+            number(row["best"], row["unit"]),
+            number(row["median"], row["unit"]),
+            row["unit"],
+            spread(row),
+            f"{row['median'] / ours:,.1f}" if ours else "",
+            row["note"],
+            style=None if row["peer"] else "bold",
         )
-    print()
-
-
-def print_plain(title: str, rows: list[tuple[str, ...]]) -> None:
-    print(title)
-    widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
-    for row in [HEADINGS, *rows]:
-        first, *others = (
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join([first, *others]).rstrip())
-
-
-def print_marks(verdicts: list[dict[str, Any]]) -> None:
-    print("marks")
-    for verdict in verdicts:
-        word = "met   " if verdict["met"] else "MISSED"
-        value = verdict["found"]
-        found = "not measured" if value is None else f"{number(value)} {verdict['unit']}"
-        print(f"  {word} {verdict['mark']}: {found}")
-    print()
+    out = console()
+    out.print(table)
+    for case, why in result["missing"].items():
+        out.print(f"  missing: {case}: {why}", markup=False)
+    out.print()

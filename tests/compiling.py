@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def compile_library(source: Path, folder: Path, *options: str) -> Path:
     library = folder / f"{source.stem}.so"
     command = [compiler("gcc"), "-std=c11", *STRICT, "-O2", "-shared", "-fPIC", "-pthread"]
     command += [f"-I{tocsin.get_include()}", *options, str(source), "-o", str(library)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return library
+
+
+def compile_module(source: Path) -> Path:
+    """Compile one .pyx file into a module beside it, as a user of tocsin's .pxd would."""
+    pxd = Path(tocsin.get_include()).parents[1]
+    cython = [sys.executable, "-m", "cython", "-3", "-I", str(pxd), str(source)]
+    result = subprocess.run(cython, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    library = source.with_suffix(str(sysconfig.get_config_var("EXT_SUFFIX")))
+    command = [compiler("gcc"), "-O2", "-shared", "-fPIC", f"-I{tocsin.get_include()}"]
+    command += [f"-I{sysconfig.get_path('include')}", str(source.with_suffix(".c")), "-o", str(library)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return library

@@ -43,6 +43,7 @@ LAYERS = [
         "opening",
         "ties",
         "calls",
+        "collect",
         "bridge",
         "subscription",
         "waits",

@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -99,13 +98,13 @@ class PipelineWorld:
 
     def books(self) -> Any:
         stats = self.pipeline.stats()
-        protocols = {number: asdict(books) for number, books in stats.protocols.items()}
+        protocols = {number: books._asdict() for number, books in stats.protocols.items()}
         for books in protocols.values():
             for own in THE_BACKENDS_OWN:
                 del books[own]
         counts = [(ear.state, ear.stats()) for ear in self.ears]
         ears = [(state, of.calls, of.errors, repr(of.last_error)) for state, of in counts]
-        channels = [(repr(channel), asdict(channel.stats())) for channel in self.channels]
+        channels = [(repr(channel), channel.stats()._asdict()) for channel in self.channels]
         return protocols, stats.unknown, stats.closed, ears, channels
 
     # -- steps

@@ -52,7 +52,12 @@ def build_module(name: str) -> ModuleType:
     options = ["-O2", "-shared", "-fPIC", INCLUDE, f"-I{sysconfig.get_path('include')}", *extra]
     command = [*compiler_named("CC", "cc"), *options, str(target), "-o", str(library)]
     subprocess.run(command, check=True)
-    spec = importlib.util.spec_from_file_location(source.stem, library)
+    return import_library(source.stem, library)
+
+
+def import_library(name: str, library: Path | str) -> ModuleType:
+    """Import a compiled module from wherever it is."""
+    spec = importlib.util.spec_from_file_location(name, library)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -4,8 +4,6 @@ An accepted event is delivered once, in order, without waiting for a later one; 
 delivered is counted. Start with Protocol, EventType and Pipeline.
 """
 
-from pathlib import Path as _Path
-
 from tocsin.backend import EventHeader
 from tocsin.channel import Channel
 from tocsin.errors import (
@@ -67,9 +65,11 @@ __all__ = [
 
 def get_include() -> str:
     """Return the directory of tocsin.h, for C, C++ and Cython builds."""
-    here = _Path(__file__).resolve().parent / "include"
+    from pathlib import Path
+
+    here = Path(__file__).resolve().parent / "include"
     if not here.is_dir():  # an editable install: the header stands beside the sources
-        here = _Path(__file__).resolve().parents[2] / "pyx" / "tocsin" / "include"
+        here = Path(__file__).resolve().parents[2] / "pyx" / "tocsin" / "include"
     return str(here)
 
 

@@ -12,7 +12,6 @@ the other.
 import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 __all__ = [
@@ -71,8 +70,8 @@ def chosen() -> Literal["cython", "python"]:
 def was_built() -> bool:
     """Return whether any compiled module lies in _core, for this interpreter or for another one."""
     kinds = {suffix.rpartition(".")[2] for suffix in EXTENSION_SUFFIXES}
-    core = Path(__file__).parent / "_core"
-    return any(path.suffix[1:] in kinds for path in core.glob("*"))
+    core = os.path.join(os.path.dirname(__file__), "_core")
+    return any(name.rpartition(".")[2] in kinds for name in (os.listdir(core) if os.path.isdir(core) else ()))
 
 
 name: Final = chosen()

@@ -1,6 +1,5 @@
 """What kind of thing a callable is, and where we are."""
 
-import inspect
 import threading
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any
@@ -12,6 +11,8 @@ BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 
 def is_asynchronous(function: Any) -> bool:
     """Return whether calling the function gives something to await."""
+    import inspect  # slow to import
+
     return any(
         inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
         for one in (function, type(function).__call__)

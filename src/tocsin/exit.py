@@ -5,7 +5,6 @@ worker takes the GIL any more, so a callback that hangs for ever can't hold the 
 """
 
 import atexit
-import logging
 import os
 import time
 import weakref
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_if_over", "register"]
 
-_logger = logging.getLogger("tocsin")
 _over: list[bool] = []
 _open: "weakref.WeakValueDictionary[int, Pipeline]" = weakref.WeakValueDictionary()
 
@@ -45,7 +43,9 @@ def _close_all() -> None:
             try:
                 pipeline.close(max(0.0, left))
             except Exception:
-                _logger.exception("%r could not be closed at exit", pipeline)
+                import logging  # slow to import, and mostly not needed
+
+                logging.getLogger("tocsin").exception("%r could not be closed at exit", pipeline)
     finally:
         _over.append(True)
         close_gil()

@@ -5,13 +5,11 @@ sys.unraisablehook. The default writes to the logger "tocsin", at most once a se
 says how many were left out.
 """
 
-import logging
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tocsin.event import Batch, Event
@@ -21,11 +19,8 @@ __all__ = ["ErrorReporter", "Failure", "log_failure"]
 
 LOG_INTERVAL = 1.0  # seconds between two log records of one subscription
 
-_logger = logging.getLogger("tocsin")
 
-
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Tell of a callback that raised, or of a source that could not be switched for a subscription.
 
     event is what the callback was called with, an Event or a Batch. None if there was no memory for
@@ -40,9 +35,11 @@ class Failure:
 
 def log_failure(failure: Failure, left_out: int = 0) -> None:
     """Write a failure to the logger "tocsin" with its traceback."""
+    import logging  # slow to import, and mostly not needed
+
     more = f" ({left_out} more since the last report)" if left_out else ""
     what = "failed" if failure.event is None else f"raised on {failure.event!r}"
-    _logger.error("%r %s%s", failure.subscription, what, more, exc_info=failure.exception)
+    logging.getLogger("tocsin").error("%r %s%s", failure.subscription, what, more, exc_info=failure.exception)
 
 
 class ErrorReporter:

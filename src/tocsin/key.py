@@ -7,9 +7,9 @@ number computed wrongly is refused instead of meaning all.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import total_ordering
 from operator import index
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 __all__ = ["ALL", "Key", "checked"]
 
@@ -49,7 +49,7 @@ def checked(name: str, value: Any, limit: int) -> int:
     return number
 
 
-@dataclass(frozen=True, slots=True, order=True, repr=False)
+@total_ordering
 class Key:
     """Name an event of a protocol, from one source or from ALL.
 
@@ -59,16 +59,22 @@ class Key:
     TypeError.
     """
 
+    __slots__ = ("event", "protocol", "source")
     protocol: int
     event: int
-    source: int = ALL
+    source: int
 
-    def __post_init__(self) -> None:
+    def __init__(self, protocol: int, event: int, source: int = ALL) -> None:
         put = object.__setattr__
-        put(self, "protocol", checked("protocol", self.protocol, 0xFF))
-        put(self, "event", checked("event", self.event, 0xFF))
-        if self.source is not ALL:
-            put(self, "source", checked("source", self.source, ALL - 1))
+        put(self, "protocol", checked("protocol", protocol, 0xFF))
+        put(self, "event", checked("event", event, 0xFF))
+        put(self, "source", ALL if source is ALL else checked("source", source, ALL - 1))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Key is frozen: make another one, with {name}={value!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Key is frozen: {name} can't be deleted")
 
     @classmethod
     def from_int(cls, n: int) -> "Key":
@@ -79,6 +85,15 @@ class Key:
 
     def __int__(self) -> int:
         return self.protocol << 24 | self.event << 16 | self.source
+
+    def __eq__(self, other: object) -> bool:
+        return int(self) == int(other) if isinstance(other, Key) else NotImplemented
+
+    def __lt__(self, other: "Key") -> bool:
+        return int(self) < int(other) if isinstance(other, Key) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Key, int(self)))
 
     def __iter__(self) -> Iterator[int]:
         return iter((self.protocol, self.event, self.source))

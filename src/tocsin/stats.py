@@ -1,13 +1,12 @@
 """Snapshots of what a pipeline has counted; plain data, frozen when it is taken."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ChannelStats", "PipelineStats", "ProtocolStats", "SubscriptionStats"]
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolStats:
+class ProtocolStats(NamedTuple):
     """What became of the events of one protocol.
 
     ``accepted == delivered + unclaimed + abandoned + pending``, where pending is counted by walking
@@ -34,8 +33,7 @@ class ProtocolStats:
     callback_errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineStats:
+class PipelineStats(NamedTuple):
     """What a pipeline has counted.
 
     protocols: by id. unknown: events that named no registered protocol or event. closed: events that
@@ -48,8 +46,7 @@ class PipelineStats:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelStats:
+class ChannelStats(NamedTuple):
     """What became of the events that a channel was offered.
 
     ``offered == delivered + dropped + conflated + pending``, where pending is counted by walking its
@@ -68,8 +65,7 @@ class ChannelStats:
     waits: int
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionStats:
+class SubscriptionStats(NamedTuple):
     """What a Python subscription has counted.
 
     calls: begun, of the callable; errors: those that raised; last_error: what the last one raised.

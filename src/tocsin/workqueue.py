@@ -4,7 +4,6 @@ After the kernel's workqueues: a work is *pending* from queue() until the instan
 that comes while it runs gives exactly one more run.
 """
 
-import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,6 @@ from tocsin import backend, exit
 
 __all__ = ["Work", "WorkQueue"]
 
-_logger = logging.getLogger("tocsin")
 
 
 class Work(backend.WorkCore):
@@ -56,7 +54,9 @@ class WorkQueue(backend.WorkQueueCore):
         self._start(workers, 32, 1 if ordered else max_active, backend.switches()["portable"])
 
     def _report(self, error: BaseException, work: Work) -> None:
-        _logger.error("%r of %r raised", work, self, exc_info=error)
+        import logging  # slow to import, and mostly not needed
+
+        logging.getLogger("tocsin").error("%r of %r raised", work, self, exc_info=error)
 
     def __enter__(self) -> Self:
         return self

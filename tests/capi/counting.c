@@ -1,12 +1,16 @@
-/* Preloaded into an interpreter: counts what the process asks of the allocator while it is told to.
+/* Preloaded into an interpreter: counts what the process asks of the allocator while it is told to, and the
+ * mutexes that the native producer's thread takes meanwhile.
  *
- * Whoever starts counting gets the calls of all threads, workers of the pipeline included.
+ * Whoever starts counting gets the allocations of all threads, workers of the pipeline included.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -22,7 +26,11 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static atomic_int counting;
 static atomic_long counted;
 static atomic_long delivered;
+static atomic_long locked;
 static long expected;
+
+/* This thread is inside tocsin_notify(). Of that model, since reaching it then allocates nothing. */
+static _Thread_local int notifying __attribute__((tls_model("initial-exec")));
 
 static void count(void) {
     if (atomic_load(&counting))
@@ -65,6 +73,16 @@ void *mmap64(void *address, size_t length, int protection, int flags, int file, 
     return mmap(address, length, protection, flags, file, offset);
 }
 
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+    static int (*lock)(pthread_mutex_t *);
+
+    if (lock == NULL)
+        *(void **)&lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+    if (notifying)
+        atomic_fetch_add(&locked, 1);
+    return lock(mutex);
+}
+
 /* A native subscriber. */
 int counting_subscriber(void *context, const tocsin_event *event) {
     (void)context;
@@ -73,11 +91,21 @@ int counting_subscriber(void *context, const tocsin_event *event) {
     return 0;
 }
 
+/* One with a bug: it allocates. */
+int counting_hoarder(void *context, const tocsin_event *event) {
+    void *volatile block = malloc(event->size);
+
+    (void)context;
+    free(block);
+    return 0;
+}
+
 /* Count from now until `events` have been delivered. */
 void counting_begin(long events) {
     expected = events;
     atomic_store(&delivered, 0);
     atomic_store(&counted, 0);
+    atomic_store(&locked, 0);
     atomic_store(&counting, 1);
 }
 
@@ -91,13 +119,23 @@ long counting_end(void) {
     return atomic_load(&delivered) == expected ? atomic_load(&counted) : -1;
 }
 
-/* All in one, so that nothing of Python comes between: notify, wait for delivery, tell. */
-long counting_notify(tocsin_producer *producer, uint8_t event, uint32_t size, long events) {
+/* All in one, so that nothing of Python comes between: notify, wait for delivery, tell. With `planted` a
+ * mutex is taken beside each event, as if tocsin_notify() did. */
+long counting_notify(tocsin_producer *producer, uint8_t event, uint32_t size, long events, int planted) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     static const uint8_t payload[64];
     long accepted = 0;
 
     counting_begin(events);
-    for (long i = 0; i < events; i++)
+    for (long i = 0; i < events; i++) {
+        notifying = 1;
         accepted += tocsin_notify(producer, event, payload, size, TOCSIN_NOW) == 0;
+        if (planted && pthread_mutex_lock(&mutex) == 0)
+            pthread_mutex_unlock(&mutex);
+        notifying = 0;
+    }
     return accepted == events ? counting_end() : -1;
 }
+
+/* The mutexes of the last counting_notify(). */
+long counting_locked(void) { return atomic_load(&locked); }

@@ -1,4 +1,7 @@
-"""Run by test_allocations.py in an interpreter with counting.c preloaded: print what allocates how often."""
+"""Run by test_allocations.py in an interpreter with counting.c preloaded: tell what allocates and what locks.
+
+Each line is what was done, and how often that was seen.
+"""
 
 import collections
 import ctypes
@@ -21,8 +24,14 @@ exclusive = sys.argv[1:] == ["exclusive"]
 library = ctypes.PyDLL(os.environ["LD_PRELOAD"])
 begin, end = library.counting_begin, library.counting_end
 begin.restype, begin.argtypes, end.restype = None, [ctypes.c_long], ctypes.c_long
-library.counting_notify.restype = ctypes.c_long
-library.counting_notify.argtypes = [ctypes.c_void_p, ctypes.c_uint8, ctypes.c_uint32, ctypes.c_long]
+library.counting_notify.restype = library.counting_locked.restype = ctypes.c_long
+library.counting_notify.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_uint8,
+    ctypes.c_uint32,
+    ctypes.c_long,
+    ctypes.c_int,
+]
 drain = collections.deque(maxlen=0).extend
 
 
@@ -54,8 +63,16 @@ with tocsin.Pipeline(max_workers=2) as pipeline:
         print("notify from Python, by key:", count_python(BENCH.pair.key(), bytes(8), EVENTS))
         print("notify raw bytes from Python:", count_python(BENCH.raw, bytes(40), EVENTS))
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
-        address = producer.address
-        print("native notify:", library.counting_notify(address, BENCH.pair.id, 8, EVENTS))
-        print("native notify of raw bytes:", library.counting_notify(address, BENCH.raw.id, 40, EVENTS))
+
+        def count_native(event: tocsin.EventType, size: int, *, planted: bool = False) -> int:
+            return library.counting_notify(producer.address, event.id, size, EVENTS, planted)
+
+        print("native notify:", count_native(BENCH.pair, 8))
+        print("native notify, mutexes:", library.counting_locked())
+        print("native notify of raw bytes:", count_native(BENCH.raw, 40))
         if not exclusive:
             print("notify beside a producer:", count_python(BENCH.pair, bytes(8), EVENTS))
+        count_native(BENCH.pair, 8, planted=True)
+        print("planted mutexes:", library.counting_locked())
+        pipeline.subscribe_native(BENCH.pair, library.counting_hoarder, priority=1)
+        print("planted in a subscriber:", count_native(BENCH.pair, 8))

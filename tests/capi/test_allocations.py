@@ -1,4 +1,4 @@
-"""No allocation on the event path: counted by an allocator that the test puts in front of the real one."""
+"""No allocation on the event path, and no mutex: the test puts functions that count before the real ones."""
 
 from pathlib import Path
 
@@ -27,6 +27,11 @@ def test_notify_and_native_delivery_allocate_nothing(tmp_path: Path, kind: str) 
     assert result.returncode == 0, result.stderr
     lines = [line.rpartition(": ") for line in result.stdout.splitlines()]
     counts = {name: int(count) for name, _, count in lines}
-    assert counts.pop("1000 bytes objects") >= 1000  # the counter counts
+    # The counters count.
+    assert counts.pop("1000 bytes objects") >= 1000
+    assert counts.pop("planted in a subscriber") == 10_000
+    assert counts.pop("planted mutexes") >= 10_000
+    mutexes = counts.pop("native notify, mutexes")
+    assert mutexes == 0 or backend.switches()["portable"]  # without futex a wake-up takes one
     assert len(counts) == (7 if kind == "shared" else 2)
     assert set(counts.values()) == {0}, counts

@@ -27,6 +27,7 @@ LITMUS = {
     "sleep/announce-by-store": "tso",
     "sleep/push-by-store": "tso",
     "keeper/disarm-by-store": "tso",
+    "spin/leave-by-store": "tso",
     "bell/look-then-read": "sc",
     "bell/wake-only": "sc",
     "bell/count-only": "sc",
@@ -115,7 +116,7 @@ def survivors(engine: list[Path], folder: Path) -> list[str]:
 
 
 def interleavings(budget: float, engine: list[Path], program: Path, folder: Path) -> Row:
-    explored = explore_scenes(program, max(1.0, budget / SLICES))
+    explored = explore_scenes(program, max(0.25, budget / SLICES))
     alive = survivors(engine, folder)
     failed = [found for case in explored for found in case.violations]
     rest = [case for case in explored if not case.exhausted]

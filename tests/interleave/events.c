@@ -163,6 +163,7 @@ typedef struct {
     int max_workers; /* not 0: with keepers */
     int handles;     /* writers use a native producer also where it isn't exclusive */
     int fast;        /* kickers look first */
+    int spin;        /* native workers look around before they sleep */
 } set_t;
 
 static void begin(const set_t *set) {
@@ -183,6 +184,8 @@ static void begin(const set_t *set) {
         if (set->stages & PYTHON)
             subscribe(i, 1, python_called);
     }
+    if (set->spin)
+        world_may_spin(S->world);
     int native = set->native_workers ? set->native_workers : (set->stages & NATIVE) != 0;
     int python = set->python_workers ? set->python_workers : (set->stages & PYTHON) != 0;
     if (set->max_workers)
@@ -273,7 +276,7 @@ static void release(void) {
 
 static const char *const notify_names[] = {"native-locked", "native-shared", "native-exclusive",
                                            "python-locked", "python-shared", "both-locked",
-                                           "both-shared",   "nobody",        "two-events"};
+                                           "both-shared",   "nobody",        "two-events",     "spinning"};
 
 static void notify_setup(int variant) {
     static const set_t sets[] = {
@@ -286,10 +289,11 @@ static void notify_setup(int variant) {
         {.how = SHARED, .stages = BOTH},
         {.how = SHARED, .native_workers = 1},
         {.how = SHARED, .stages = BOTH},
+        {.how = LOCKED, .stages = NATIVE, .spin = 1},
     };
     begin(&sets[variant]);
     S->unclaimed_too = variant == 7;
-    add_writer(0, 0, variant >= 5 && variant != 7 && variant != 8 ? 1 : 2);
+    add_writer(0, 0, variant == 9 ? 3 : variant >= 5 && variant != 7 && variant != 8 ? 1 : 2);
 }
 
 SCENE(notify, "a writer against the stages: the last event needs no later one", notify_setup, notify_names);
@@ -721,10 +725,14 @@ SCENE(books, "a copy of the books while events are delivered", books_setup, book
 
 /* -- protocols side by side -------------------------------------------------------------------- */
 
-static const char *const side_names[] = {"two-workers", "one-worker", "one-more"};
+static const char *const side_names[] = {"two-workers", "one-worker", "one-more", "spinning"};
 
 static void side_setup(int variant) {
     set_t set = {.how = SHARED, .stages = NATIVE, .queues = 2, .native_workers = variant == 0 ? 2 : 1};
+    if (variant == 3) {
+        set.native_workers = 2;
+        set.spin = 1;
+    }
     if (variant == 2) {
         set.max_workers = 2;
         set.stages = 0;

@@ -146,6 +146,38 @@ static const scene_t going_to_sleep = {
     .variant_names = sleep_names,
 };
 
+/* -- spin: worker.pxd [spinner-gone], workqueue.pxd [work-pushed] -------------------------------- */
+/* state: the stack; w1: spinners, 1 at first. */
+
+enum { LEAVE_BY_STORE = 1 };
+static const char *const spin_names[] = {"shipped", "leave-by-store"};
+
+static void spin_worker(void *unused) {
+    (void)unused;
+    if (variant == LEAVE_BY_STORE)
+        a32_store_release(W(1), 0);
+    else
+        a32_fetch_sub_full(W(1), 1);
+    see(1, (uint32_t)a64_load_acquire(&S->state));
+}
+
+static void spin_setup(int wanted) {
+    S->w[1].word = 1;
+    begin(wanted, sleep_pusher, spin_worker);
+}
+static void spin_final(void) {
+    never(S->r[0] && !S->r[1], "the pusher takes a worker for looking, and it has left without seeing the item");
+}
+
+static const scene_t looking_around = {
+    .name = "litmus-spin",
+    .about = "a push against a worker that has looked around long enough",
+    .setup = spin_setup,
+    .final = spin_final,
+    .variants = 2,
+    .variant_names = spin_names,
+};
+
 /* -- keeper: worker.pxd [keeper-disarmed], workqueue.pxd [work-pushed] --------------------------- */
 /* state: the stack; w1: keeper_armed, 1 at first. */
 
@@ -484,5 +516,5 @@ static const scene_t ledger = {
     .variant_names = ledger_names,
 };
 
-const scene_t *const litmus_scenes[] = {&kick,      &going_to_sleep, &keeper,   &ringing, &progress, &retire,
+const scene_t *const litmus_scenes[] = {&kick,      &going_to_sleep, &looking_around, &keeper,   &ringing, &progress, &retire,
                                         &exclusive, &leaving,        &handover, &ledger,  NULL};

@@ -59,10 +59,15 @@ cdef public int world_start_bare(void* world, int native_workers, int python_wor
     return 0
 
 
+cdef public void world_may_spin(void* world) noexcept nogil:
+    (<Core*> world).native.may_spin = True
+
+
 cdef void describe_works(WorkQueue* wq, const char* stack, const char* sleepers, const char* bell,
                          const char* lock) noexcept nogil:
     hook_name(&wq.stack, sizeof(wq.stack), stack)
     hook_name(&wq.sleepers, sizeof(wq.sleepers), sleepers)
+    hook_name(&wq.spinners, sizeof(wq.spinners), "spinners")
     hook_name(&wq.bell, sizeof(wq.bell), bell)
     hook_name(&wq.keeper_bell, sizeof(wq.keeper_bell), "keeper_bell")
     hook_name(&wq.settled, sizeof(wq.settled), "settled")

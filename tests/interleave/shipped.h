@@ -7,6 +7,7 @@
 
 /* Start workers and no keeper: nothing happens by time then. */
 extern int world_start_bare(void *world, int native_workers, int python_workers);
+extern void world_may_spin(void *world); /* before the start */
 extern void world_describe(void *world);
 extern void queue_describe(void *queue);
 extern int queue_is_sane(void *queue);

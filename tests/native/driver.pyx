@@ -118,6 +118,10 @@ cdef void stage_leave_c(Stage* stage) noexcept nogil:
     hook_leave(stage.owner)
 
 
+cdef uint32_t stage_collect_c(Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most) noexcept nogil:
+    return 0      # event by event
+
+
 cdef uint64_t stage_batches_c(Stage* stage) noexcept nogil:
     hook_call_batches(stage.owner)
     return stage.n_collected
@@ -151,6 +155,7 @@ cdef public void* queue_new(
     q.python.enter = stage_enter_c
     q.python.leave = stage_leave_c
     q.python.call_batches = stage_batches_c
+    q.python.collect = stage_collect_c
     core_add_queue(<Core*> world, q)
     return q
 

@@ -23,7 +23,7 @@ BUILDS = {
     "address": programs.ADDRESS,
     "planted": programs.THREAD,
 }
-PLANTED = "index_first"
+PLANTED = "publish_relaxed"
 
 pytestmark = [pytest.mark.slow, pytest.mark.stress]
 

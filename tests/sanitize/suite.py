@@ -15,6 +15,7 @@ NOT_OURS = {
 }
 PRELOADED = {
     "tests/capi/test_allocations.py": "counts malloc() by a library of its own in place of the sanitizer's",
+    "tests/capi/test_real_time.py": "notes system calls and page faults, of which a sanitizer has its own",
     "tests/unit/test_pipeline_unregister.py::test_registering_and_unregistering_for_ever_keeps_no_memory": (
         "watches the memory of the process, in which a sanitizer keeps what was freed"
     ),
@@ -45,6 +46,7 @@ ENDS_WITH_THREADS = {
     "tests/capi/test_examples.py::test_native_example": KEPT_FOR_NATIVE,
     "tests/capi/test_exit.py": KEPT_FOR_NATIVE,
     "tests/concurrency/test_dropping.py": WORKER_ENDED,
+    "tests/unit/test_docs.py::test_a_page_runs_and_prints_what_it_shows": KEPT_FOR_NATIVE,
     "tests/unit/test_lifetimes.py::test_a_pipeline_that_the_collector_finds": WORKER_ENDED,
     "tests/unit/test_lifetimes.py::test_a_workqueue_dropped_with_pending": WORKER_ENDED,
     "tests/unit/test_pipeline_end.py": WORKER_ENDED,

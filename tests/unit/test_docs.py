@@ -1,8 +1,8 @@
 """The pages do what they say: each runs from top to bottom, and prints what stands behind its blocks.
 
 A page is one program: its Python blocks share their names, in order. A block prints exactly the plain block
-that follows it (`...` stands for anything), or nothing. C blocks are compiled first, each to a library named
-by its first line, without a warning. A console block is run line by line, by a shell.
+that follows it (`...` stands for anything), or nothing. C and Cython blocks are compiled first, each to a
+library named by its first line, C without a warning. A console block is run line by line, by a shell.
 """
 
 import inspect
@@ -11,18 +11,27 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 import tocsin
-from compiling import compile_library, environment
+from compiling import compile_library, compile_module, environment
+from tocsin.backend import gil_is_off
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {path.stem: path for path in [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]}
 BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-SHOWN = {"sh", "c", "console", "python", ""}  # what a page may show, beside what is for Sphinx, in braces
+SHOWN = {
+    "sh",
+    "c",
+    "cython",
+    "console",
+    "python",
+    "",
+}  # what a page may show, beside what is for Sphinx, in braces
 
 RUNNER = """
 import contextlib, io, json, sys
@@ -80,6 +89,11 @@ def furnish(page: Path, folder: Path) -> None:
             source = folder / name[1]
             source.write_text(code)
             compile_library(source, folder)
+        if language == "cython":
+            name = re.match(r"# (\w+\.pyx)\n", code)
+            assert name, f"{page.name}: a Cython block's first line is its name, as # meter.pyx"
+            (folder / name[1]).write_text(code)
+            compile_module(folder / name[1])
 
 
 def in_shell(command: str, folder: Path) -> str:
@@ -103,7 +117,10 @@ def matches(expected: str, printed: str) -> bool:
 
 def page_of_code(name: str) -> Any:
     native = pytest.mark.native_only("the producer's address, subscribe_native")
-    return pytest.param(name, marks=native if name == "real-time" else ())
+    absent = [package for package in ("cffi", "numba") if find_spec(package) is None]
+    skip = pytest.mark.skipif(gil_is_off and bool(absent), reason=f"no wheels for this Python: {absent}")
+    marks = {"real-time": [native], "native": [native, skip]}
+    return pytest.param(name, marks=marks.get(name, ()))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.ref cimport Py_REFCNT
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from tocsin._core.atomic cimport a32_fetch_add_full, a32_fetch_sub_full, a32_load_relaxed
 from tocsin._core.event cimport Event, event_from_record
@@ -51,21 +51,15 @@ cdef class Column:
         a32_fetch_sub_full(&self.exports, 1)
 
 
-cdef bint column_add(Column column, const void* source, Py_ssize_t length) noexcept:
-    """Append bytes; False: no memory. No buffer of the column is exported."""
-    cdef Py_ssize_t room
+cdef bint column_make_room(Column column, Py_ssize_t room) noexcept:
+    """Have room for so many bytes; False: no memory. No buffer of the column is exported."""
     cdef char* data
-    if length == 0:          # there may be no column yet, nor anything to copy
-        return True
-    if length > column.room - column.used:
-        room = 2 * column.room + length + 1024
+    if room > column.room:
         data = <char*> memory_grow(column.data, room)
         if data == NULL:
             return False
         column.data = data
         column.room = room
-    memcpy(column.data + column.used, source, length)
-    column.used += length
     return True
 
 
@@ -126,14 +120,15 @@ cdef class Batch:
         cdef char* at = self.payloads.data
         cdef Py_ssize_t i, length
         cdef uint64_t begin = 0
-        cdef bytes blank = bytes(width)
+        if not column_make_room(target, self.count * width):
+            raise MemoryError
         for i in range(self.count):
             length = min(<Py_ssize_t> ((<uint64_t*> self.ends.data)[i] - begin), width)
-            if not column_add(target, at + begin, length) or not column_add(
-                target, <char*> blank, width - length
-            ):
-                raise MemoryError
+            memset(target.data + i * width, 0, width)
+            if length > 0:
+                memcpy(target.data + i * width, at + begin, length)
             begin = (<uint64_t*> self.ends.data)[i]
+        target.used = self.count * width
         if self.count:
             rows[:] = numpy.frombuffer(target, dtype)
         return rows
@@ -221,24 +216,21 @@ cdef Batch batch_new(object type):
     return batch
 
 
-cdef bint batch_add(Batch batch, const tocsin_event* record) noexcept:
-    """Append a record; False: no memory, nothing appended. The stage, with the GIL."""
-    cdef uint64_t end = <uint64_t> batch.payloads.used + record.size
-    cdef Py_ssize_t before = batch.count * sizeof(uint64_t)
-    if (
-        column_add(batch.ends, &end, sizeof(end))
-        and column_add(batch.timestamps, &record.timestamp, sizeof(uint64_t))
-        and column_add(batch.sources, &record.source, sizeof(uint64_t))
-        and column_add(batch.losts, &record.lost, sizeof(uint64_t))
-        and column_add(batch.payloads, record.payload, record.size)
-    ):
-        batch.count += 1
-        batch.smallest = min(batch.smallest, record.size)
-        batch.largest = max(batch.largest, record.size)
+cdef bint batch_grow(Batch batch, uint32_t size) noexcept:
+    """Get room for one more event and its payload of `size` bytes; False: no memory."""
+    cdef Py_ssize_t length = 2 * batch.count * sizeof(uint64_t) + 1024
+    if batch.count == batch.room:
+        if not (
+            column_make_room(batch.ends, length)
+            and column_make_room(batch.timestamps, length)
+            and column_make_room(batch.sources, length)
+            and column_make_room(batch.losts, length)
+        ):
+            return False
+        batch.room = length // sizeof(uint64_t)
+    if batch.payloads.used + size <= batch.payloads.room:
         return True
-    batch.ends.used = batch.timestamps.used = before
-    batch.sources.used = batch.losts.used = before
-    return False
+    return column_make_room(batch.payloads, 2 * batch.payloads.room + size + 1024)
 
 
 cdef bint batch_is_ours(Batch batch):

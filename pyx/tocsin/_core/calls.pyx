@@ -2,9 +2,9 @@
 # cython: annotation_typing=False
 """The calls of Python callables, between the taking of the GIL and its giving back.
 
-Per event a copy of the record and one call; for batches one call at the end of the look. All run with the GIL,
-on the worker of the Python stage. The stage's hooks are typed nogil, because the layers below know no GIL, so
-these functions are installed by a cast.
+Per event a copy of the record and one call; for batches one call at the end of the look (collect.pyx). All run
+with the GIL, on the worker of the Python stage. The stage's hooks are typed nogil, because the layers below
+know no GIL, so these functions are installed by a cast.
 
 Nothing lets an exception out: a callable that raises is counted and reported to `on_error`, and if that raises
 too, to sys.unraisablehook. Frozen in the middle of a chain, the worker sleeps here without the GIL and goes on
@@ -23,8 +23,7 @@ from tocsin._core.atomic cimport (
     a64_load_relaxed,
     a64_store_relaxed,
 )
-from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_new
-from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_SKIPPED
+from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_SKIPPED
 from tocsin._core.equeue cimport Stage
 from tocsin._core.event cimport event_from_record
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
@@ -42,9 +41,6 @@ cdef extern from "Python.h":
     void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback)
     void PyErr_NormalizeException(PyObject** type, PyObject** value, PyObject** traceback)
     int PyException_SetTraceback(PyObject* error, PyObject* traceback)
-
-
-ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
 
 
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
@@ -168,70 +164,6 @@ cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
     stops = result != <PyObject*> None and (result == <PyObject*> STOP or result == <PyObject*> BAD)
     Py_DECREF(result)
     return TOCSIN_STOP if stops else 0
-
-
-cdef int call_with_batch_later(void* context, const tocsin_event* record) noexcept:
-    """Keep a record for a batch callable: the function of its Subscriber. The stage, with the GIL."""
-    cdef Member member = <Member> context
-    cdef Batch batch
-    try:
-        batch = member.batches.get(record.event)
-        if batch is None:
-            batch = batch_new(member.bridge.types[record.event])
-            member.batches[record.event] = batch
-        if batch.count == 0:
-            member.batches[record.event] = member.batches.pop(record.event)    # the first of a look is called first
-            member.bridge.filled.append(member)
-            batch.slot = min(member.bridge.slots, 63)
-            member.bridge.slots += 1
-        if not batch_add(batch, record):
-            raise MemoryError("no memory for a batch")
-        mark(member.bridge, batch)
-    except BaseException as error:
-        report(member.bridge, member, error, None)
-        return CHAIN_CALLED
-    return CHAIN_COLLECTED
-
-
-cdef void mark(StageBridge bridge, Batch batch) noexcept:
-    """Note which batches hold the event that the stage is at, in case that nothing else does."""
-    cdef Stage* stage = &bridge.q.python
-    cdef uint64_t* marks = &bridge.marks[stage.n_collected & 4095]
-    if bridge.marked != stage.position:
-        bridge.marked = stage.position
-        marks[0] = 0
-    marks[0] |= <uint64_t> 1 << batch.slot
-
-
-cdef uint64_t call_filled(void* context) noexcept:
-    """Call the batch callables with what the look collected. The stage.
-
-    Gives how many of the events that only batches hold were in one that was called.
-    """
-    cdef StageBridge bridge = <StageBridge> context
-    cdef Member member
-    cdef Batch batch
-    cdef uint64_t called = 0
-    cdef uint64_t delivered = 0
-    cdef uint64_t i
-    filled, bridge.filled = bridge.filled, []
-    bridge.slots = 0
-    bridge.marked = ~<uint64_t> 0
-    for member in filled:
-        for event in list(member.batches):
-            batch = member.batches.pop(event)
-            if batch.count != 0 and invoke(bridge, member, batch) != CHAIN_SKIPPED:
-                called |= <uint64_t> 1 << batch.slot
-            if batch_is_ours(batch):
-                batch_clear(batch)
-                member.batches[event] = batch
-    for i in range(bridge.q.python.n_collected):
-        delivered += bridge.marks[i & 4095] & called != 0
-    return delivered
-
-
-cdef uint64_t call_batches(Stage* stage) noexcept nogil:
-    return (<batches_function> <void*> call_filled)(stage.held)
 
 
 # -- errors ----------------------------------------------------------------------------------------

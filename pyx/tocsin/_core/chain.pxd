@@ -170,12 +170,25 @@ cdef inline void chain_free(Chain* chain) noexcept nogil:
         memory_free(chain)
 
 
+cdef inline uint64_t subscriber_take_lost(Subscriber* subscriber, uint64_t lost_total) noexcept nogil:
+    """How many events were lost since the one that it saw before. Its stage.
+
+    None for one that came after more had been refused than the headers so far have told of.
+    """
+    cdef uint64_t lost = lost_total - subscriber.lost_seen
+    if <int64_t> lost <= 0:
+        return 0
+    subscriber.lost_seen = lost_total
+    return lost
+
+
 cdef inline bint chain_admit(const Chain* chain, tocsin_event* event, uint64_t lost_total) noexcept nogil:
     """Offer the event to those who may make the stage wait; False: it should. Its stage, before chain_call().
 
     Who has taken it says so no second time, to chain_call() either.
     """
     cdef Subscriber* subscriber
+    cdef uint64_t lost_seen
     cdef uint32_t i
     cdef bint is_admitted = True
     for i in range(chain.count):
@@ -184,17 +197,30 @@ cdef inline bint chain_admit(const Chain* chain, tocsin_event* event, uint64_t l
             break
         if not subscriber.may_wait or a32_load_acquire(&subscriber.active) == 0:     # [subscriber-cancelled]
             continue
-        event.lost = subscriber_lost(subscriber, lost_total)
+        lost_seen = subscriber.lost_seen
+        event.lost = subscriber_take_lost(subscriber, lost_total)
         if subscriber.function(subscriber.context, event) & CHAIN_FULL:
+            subscriber.lost_seen = lost_seen         # it will be asked again
             is_admitted = False
-        else:
-            subscriber.lost_seen += event.lost
     return is_admitted
 
 
-cdef inline uint64_t subscriber_lost(const Subscriber* subscriber, uint64_t lost_total) noexcept nogil:
-    """How many events were lost since its last call. Its stage."""
-    return max(<int64_t> (lost_total - subscriber.lost_seen), <int64_t> 0)
+cdef inline int subscriber_call(
+    Subscriber* subscriber, tocsin_event* event, uint64_t lost_total
+) noexcept nogil:
+    """Call a subscriber, unless it was cancelled. CHAIN_* of what came of it. Its stage."""
+    cdef int result
+    if a32_load_acquire(&subscriber.active) == 0:                           # [subscriber-cancelled]
+        return 0
+    event.lost = subscriber_take_lost(subscriber, lost_total)
+    result = subscriber.function(subscriber.context, event)
+    if not subscriber.is_ours:
+        return result & TOCSIN_STOP | CHAIN_CALLED
+    if result & CHAIN_SKIPPED:
+        return 0
+    if result & CHAIN_COLLECTED:
+        return result & (TOCSIN_STOP | CHAIN_COLLECTED)
+    return result & TOCSIN_STOP | CHAIN_CALLED
 
 
 cdef inline int chain_call(
@@ -202,29 +228,20 @@ cdef inline int chain_call(
 ) noexcept nogil:
     """Call the subscribers in order until one stops the chain. CHAIN_* of what came of it. Its stage.
 
-    No call begins while a bit of `stopped` is set in `halted`.
+    No call but the first, for which the caller has just looked, begins while a bit of `stopped` is set in
+    `halted`.
     """
-    cdef Subscriber* subscriber
-    cdef uint32_t i
-    cdef int result
-    cdef int came = 0
-    for i in range(chain.count):
-        subscriber = chain.subscribers[i]
-        if a32_load_acquire(&subscriber.active) == 0:                       # [subscriber-cancelled]
-            continue
-        if a32_load_relaxed(halted) & stopped:
-            break
-        event.lost = subscriber_lost(subscriber, lost_total)
-        subscriber.lost_seen += event.lost
-        result = subscriber.function(subscriber.context, event)
-        if not subscriber.is_ours:
-            result &= TOCSIN_STOP
-        if result & CHAIN_SKIPPED:
-            continue
-        if result & CHAIN_COLLECTED:
-            came |= CHAIN_COLLECTED
-        else:
-            came |= CHAIN_CALLED
-        if result & TOCSIN_STOP:
-            return came | CHAIN_STOPPED
+    cdef int came = subscriber_call(chain.subscribers[0], event, lost_total)
+    if chain.count == 1:      # so often that the loop's own state isn't made for it
+        return came
+    return chain_call_others(chain, event, lost_total, halted, stopped, came)
+
+
+cdef inline int chain_call_others(
+    const Chain* chain, tocsin_event* event, uint64_t lost_total, const a32* halted, uint32_t stopped, int came
+) noexcept nogil:
+    cdef uint32_t i = 1
+    while i < chain.count and not came & CHAIN_STOPPED and not a32_load_relaxed(halted) & stopped:
+        came |= subscriber_call(chain.subscribers[i], event, lost_total)
+        i += 1
     return came

@@ -8,6 +8,7 @@ cdef extern from "tocsin/_core/clock.h" nogil:
         CLOCK_KIND_MONOTONIC
         CLOCK_KIND_BOOTTIME
         CLOCK_KIND_REALTIME
+        SPIN_LOOKS
 
     uint64_t clock_now(int kind)
     uint64_t clock_monotonic()

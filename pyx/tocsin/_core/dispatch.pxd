@@ -18,7 +18,6 @@ from tocsin cimport tocsin_event
 from tocsin._core.atomic cimport (
     a32_load_relaxed,
     aptr_load_acquire,
-    bytes_get,
     bytes_put,
     bytes_view,
 )
@@ -39,14 +38,13 @@ from tocsin._core.header cimport (
     HEADER_PAD,
     HEADER_STOP_ALL,
     HEADER_STOP_SOURCE,
+    MAX_SIZE,
     EventHeader,
-    header_flags,
-    header_size,
-    header_size_flags,
     header_stride,
 )
-from tocsin._core.ledger cimport ledger_begin_call, ledger_settle
+from tocsin._core.ledger cimport ledger_begin_call, ledger_note, ledger_settle
 from tocsin._core.payload cimport payload_source
+from tocsin._core.ring cimport Ring
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
 from tocsin._core.workqueue cimport HALT_STOPPED
 
@@ -66,14 +64,25 @@ cdef inline Chain* stage_chain(const Stage* stage, const Route* route) noexcept 
     return <Chain*> aptr_load_acquire(&route.native)                        # [chain-swapped]
 
 
-cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event) noexcept nogil:
-    """Call a chain for an event, with whatever the stage needs for calling. CHAIN_*. Its worker."""
+cdef inline bint stage_is_stopped(const Stage* stage) noexcept nogil:
+    """True if no call may begin any more. Any thread."""
+    return a32_load_relaxed(&stage.wq.halted) & HALT_STOPPED != 0
+
+
+cdef inline bint stage_may_call(Stage* stage) noexcept nogil:
+    """Have whatever the stage needs for calling. False: it may not call now. Its worker."""
     if not stage.entered and stage.enter != NULL:
         if not stage.enter(stage):
-            return DISPATCH_REFUSED
+            return False
         stage.entered = True
-        if a32_load_relaxed(&stage.wq.halted):      # frozen while we waited for the GIL
-            return DISPATCH_REFUSED
+        return not a32_load_relaxed(&stage.wq.halted)    # frozen while we waited for the GIL
+    return True
+
+
+cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event) noexcept nogil:
+    """Call a chain for an event. CHAIN_*. Its worker."""
+    if not stage_may_call(stage):
+        return DISPATCH_REFUSED
     ledger_begin_call(&stage.ledger)
     return chain_call(chain, event, stage.lost_total, &stage.wq.halted, HALT_STOPPED)
 
@@ -83,11 +92,13 @@ cdef inline bint stage_admit(Stage* stage, const Chain* chain, tocsin_event* eve
     return chain == NULL or not chain.may_wait or chain_admit(chain, event, stage.lost_total)
 
 
-cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offset) noexcept nogil:
-    """Call the subscribers of one event; CHAIN_*, and the stops in the header's flags. Its worker."""
+cdef inline int stage_dispatch(
+    Stage* stage, const EventHeader* header, uint64_t offset, uint32_t* size_flags
+) noexcept nogil:
+    """Call the subscribers of one event; CHAIN_*, and the stops in the flags. Its worker."""
     cdef EventsQueue* q = stage.queue
     cdef tocsin_event event
-    cdef uint8_t flags = header_flags(header)
+    cdef uint32_t flags = size_flags[0] >> 24
     cdef Chain* of_all = stage_chain(stage, route_of_all(&q.routes, header.event))
     cdef Chain* of_source
     cdef int came = 0
@@ -95,9 +106,9 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
     cdef bint is_admitted
     if of_all == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
         return 0
+    event.size = size_flags[0] & MAX_SIZE
     event.timestamp = header.timestamp
-    event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, header_size(header))
-    event.size = header_size(header)
+    event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, event.size)
     event.source = payload_source(q.rules[header.event], event.payload)
     event.protocol = header.protocol
     event.event = header.event
@@ -112,41 +123,41 @@ cdef inline int stage_dispatch(Stage* stage, EventHeader* header, uint64_t offse
             return came
         if came & CHAIN_STOPPED:
             flags |= HEADER_STOP_ALL
-    if of_source != NULL and not flags & HEADER_STOP_SOURCE:
+    if of_source != NULL and not flags & HEADER_STOP_SOURCE and not (came and stage_is_stopped(stage)):
         came_of_source = stage_call(stage, of_source, &event)
         if came_of_source & CHAIN_STOPPED:
             flags |= HEADER_STOP_SOURCE
         came |= came_of_source
     if came & CHAIN_CALLED:
         flags |= HEADER_CLAIMED
-    header.size_flags = header_size_flags(header_size(header), flags)
+    size_flags[0] = event.size | flags << 24
     return came
 
 
 cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
     """Handle the event at the stage's position. False if the stage may not call now. Its worker."""
     cdef EventsQueue* q = stage.queue
-    cdef EventHeader header
     cdef uint64_t offset = stage.position & q.ring.fifo.mask
-    cdef uint32_t size_flags
+    cdef const EventHeader* header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
+    cdef uint32_t size_flags = header.size_flags
     cdef int came
-    bytes_get(q.ring.fifo.data, offset, &header, HEADER_BYTES)
-    if header.size_flags >> 24 & HEADER_PAD:
-        stage.position += HEADER_BYTES + header_size(&header)
-        offset = 0
-        bytes_get(q.ring.fifo.data, offset, &header, HEADER_BYTES)    # a pad never stands alone
-    size_flags = header.size_flags
-    stage.lost_total += header.lost
-    came = stage_dispatch(stage, &header, offset)
+    if size_flags >> 24 & HEADER_PAD:
+        stage.position += HEADER_BYTES + (size_flags & MAX_SIZE)
+        offset = 0                                                    # a pad never stands alone
+        header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
+        size_flags = header.size_flags
+    if header.lost != 0:
+        stage.lost_total += header.lost
+    came = stage_dispatch(stage, header, offset, &size_flags)
     if came & DISPATCH_REFUSED:
         stage.lost_total -= header.lost
         return False
-    stage.position += header_stride(header_size(&header))
+    stage.position += header_stride(size_flags & MAX_SIZE)
     if not is_last:
-        if header.size_flags != size_flags:
-            bytes_put(q.ring.fifo.data, offset + 8, &header.size_flags, 4)
+        if size_flags != header.size_flags:
+            bytes_put(q.ring.fifo.data, offset + 8, &size_flags, 4)
         return True
-    if header_flags(&header) & HEADER_CLAIMED:
+    if size_flags >> 24 & HEADER_CLAIMED:
         stage.n_called += 1
     elif came & CHAIN_COLLECTED:
         stage.n_collected += 1
@@ -155,8 +166,34 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
     if came & CHAIN_COLLECTED:
         stage.has_batches = True
     if not stage.has_batches:
-        stage_settle(stage, 0)
+        ledger_note(&stage.ledger, stage.position, stage.n_called, stage.n_unclaimed)
     return True
+
+
+cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
+    """Keep a streak of events for a batch subscriber that is alone; how many, 0: step. The Python stage's worker."""
+    cdef EventsQueue* q = stage.queue
+    cdef const EventHeader* header = <const EventHeader*> bytes_view(
+        q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES
+    )
+    cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
+    if chain == NULL or chain.count != 1 or not chain.subscribers[0].batch:
+        return 0
+    if aptr_load_acquire(&q.routes.table) != NULL or not stage_may_call(stage):        # [table-grown]
+        return 0
+    return stage.collect(stage, chain.subscribers[0], limit, most)
+
+
+cdef inline void stage_skim(Stage* stage, uint64_t limit) noexcept nogil:
+    """Go past events that only the other stage has subscribers for, up to `limit`. The native stage's worker."""
+    cdef const Ring* ring = &stage.queue.ring
+    cdef const EventHeader* header
+    cdef uint64_t position = stage.position
+    while position != limit:
+        header = <const EventHeader*> bytes_view(ring.fifo.data, position & ring.fifo.mask, HEADER_BYTES)
+        position += header_stride(header.size_flags & MAX_SIZE)       # of a pad too: its length is a stride
+        stage.lost_total += header.lost
+    stage.position = position
 
 
 cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
@@ -173,12 +210,23 @@ cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
 cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint is_last) noexcept nogil:
     """Handle a streak of events before `limit`. False if the run must end. Its worker."""
     cdef uint32_t n = 0
+    cdef uint32_t kept
     cdef bint may_call = True
     while stage.position != limit and n < min(budget.streak, budget.events):
-        if a32_load_relaxed(&stage.wq.halted) or not stage_step(stage, is_last):
+        if a32_load_relaxed(&stage.wq.halted):
+            may_call = False
+            break
+        if stage.has_batches:
+            kept = stage_collect(stage, limit, min(budget.streak, budget.events) - n)
+            n += kept
+            if kept != 0:
+                continue
+        if not stage_step(stage, is_last):
             may_call = False
             break
         n += 1
+    if is_last and not stage.has_batches:
+        stage_settle(stage, 0)
     if stage.touched != NULL:
         listeners_kick(&stage.touched)
     budget_spend(budget, n)

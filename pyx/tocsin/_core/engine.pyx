@@ -77,7 +77,8 @@ cdef class PipelineCore(ListenCore):
 
     def _kick(self) -> str:
         """Return the form of kicks in force."""
-        return "membarrier" if kick_is_fast(&self.core.native.form) else "atomic"
+        cdef bint is_fast = kick_is_fast(&self.core.native.form) and kick_is_fast(&self.core.python.form)
+        return "membarrier" if is_fast else "atomic"
 
     cdef tuple kept(self):
         """What the finaliser needs."""

@@ -46,13 +46,14 @@ from tocsin._core.atomic cimport (
     aptr,
     aptr_load_acquire,
     bytes_put,
+    bytes_put_few,
 )
 from tocsin._core.channel cimport Listener
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
 from tocsin._core.ledger cimport Ledger
 from tocsin._core.payload cimport PayloadRule, payload_fits
-from tocsin._core.chain cimport Retired
+from tocsin._core.chain cimport Retired, Subscriber
 from tocsin._core.ring cimport (
     CLAIM_CLOSED,
     CLAIM_FULL,
@@ -84,6 +85,9 @@ cdef struct EventsQueue
 ctypedef bint (*stage_enter)(Stage* stage) noexcept nogil
 ctypedef void (*stage_leave)(Stage* stage) noexcept nogil
 ctypedef uint64_t (*stage_call_batches)(Stage* stage) noexcept nogil
+ctypedef uint32_t (*stage_collect_streak)(
+    Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most
+) noexcept nogil
 
 cdef struct Stage:
     Work work                     # first, so that a Work* of a stage is the stage
@@ -97,6 +101,7 @@ cdef struct Stage:
     stage_enter enter
     stage_leave leave
     stage_call_batches call_batches
+    stage_collect_streak collect
     # Its worker only.
     uint64_t position             # of the next event
     uint64_t lost_total           # events that the headers so far gave as lost
@@ -168,12 +173,10 @@ cdef inline Notified equeue_check(
     return NOTIFIED
 
 
-cdef inline void equeue_write(
-    EventsQueue* q, uint64_t at, uint8_t event, const void* payload, uint32_t size, uint64_t timestamp
+cdef inline void equeue_head(
+    EventsQueue* q, EventHeader* header, uint8_t event, uint32_t size, uint64_t timestamp
 ) noexcept nogil:
-    """Write one record into claimed space. Its writer."""
-    cdef EventHeader header
-    cdef uint64_t offset = at & q.ring.fifo.mask
+    """Fill in the header of an event that will be put in next. Its writer, between claim and publication."""
     header.timestamp = timestamp
     header.size_flags = size
     header.protocol = q.protocol
@@ -181,9 +184,17 @@ cdef inline void equeue_write(
     header.lost = 0
     if a64_load_relaxed(&q.unreported) != 0:
         header.lost = equeue_take_unreported(q)
+
+
+cdef inline void equeue_write(
+    EventsQueue* q, uint64_t at, uint8_t event, const void* payload, uint32_t size, uint64_t timestamp
+) noexcept nogil:
+    """Write one record into claimed space. Its writer."""
+    cdef EventHeader header
+    cdef uint64_t offset = at & q.ring.fifo.mask
+    equeue_head(q, &header, event, size, timestamp)
     bytes_put(q.ring.fifo.data, offset, &header, HEADER_BYTES)
-    if size != 0:            # a payload of no bytes may have no address, which memcpy() may not be given
-        bytes_put(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)
+    bytes_put_few(q.ring.fifo.data, offset + HEADER_BYTES, payload, size)    # none of no bytes, at any address
 
 
 cdef inline uint32_t equeue_take_unreported(EventsQueue* q) noexcept nogil:

@@ -7,10 +7,13 @@ the last event may lie there with nobody to read it.
     The sure form   both sides do a read-modify-write on the state word. It works everywhere, and costs
                     every kick 6 to 11 ns and the cache line of the word.
     The fast form   the kicker looks at the word first, with nothing but a compiler barrier before the look,
-                    and leaves if PENDING is set. The worker pays for both: after it has cleared PENDING it
-                    has every thread pass a full barrier, and then reads. Either the kicker's data was
+                    and leaves if PENDING is set. The run pays for both: once after PENDING was cleared it has
+                    every thread pass a full barrier, and then reads once more. Either the kicker's data was
                     visible when the barrier was over, and the run sees it; or the kicker looks after the
-                    clear, finds it, and kicks the sure way [kick-looked].
+                    clear, finds it, and kicks the sure way [kick-looked]. A run reads before the barrier
+                    too, and first: the barrier takes 0.2 us, and 2 us where it interrupts a virtual core.
+
+So a work function of a queue in the fast form calls kick_is_cleared() before the look with which it ends.
 
 The barrier for everybody may fail, also later, if a sandbox comes up. Then the worker that hears of it
 changes the form word, and every kicker reads that word after it has published. One that read it before the
@@ -68,7 +71,7 @@ cdef inline bint kick_is_owed_already(const KickForm* form, const Work* work) no
 
 
 cdef inline void kick_is_cleared(KickForm* form) noexcept nogil:
-    """Have those who looked before now be seen. A worker that cleared PENDING, before it reads their data."""
+    """Have those who looked before now be seen. A run, before its last look at their data."""
     if kick_is_fast(form) and barrier_everywhere() != 0:                    # [kick-looked]
         a64_store_relaxed(&form.relook_until, clock_monotonic() + RELOOKS_NS)
         a32_exchange_full(&form.looks_first, 0)                             # [form-changed]

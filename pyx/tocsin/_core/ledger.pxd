@@ -1,9 +1,13 @@
 """Ledgers: what became of the events that a stage was the last one to see.
 
-One stage writes, event by event; anybody may take a consistent copy at any time. The writer makes `sequence`
-odd, changes, makes it even; a reader copies and starts again unless it saw the same even number before
-and after [ledger-entry]. Each store of the writer is a release and each load of the reader an acquire, which
-keeps them in that order without fences.
+One stage writes, event by event; anybody may take a consistent copy at any time. Entries are made for a
+whole streak of events: the writer makes `sequence` odd, changes, makes it even; a reader copies and starts
+again unless it saw the same even number before and after [ledger-entry]. Each store of the writer is a release
+and each load of the reader an acquire, which keeps them in that order without fences.
+
+What became of the events since the last entry stands in one word, `streak`, so that it costs one store per event:
+bit 0 says that a call is running, then come 12 bits of delivered and 13 of unclaimed events, and how far the
+position has moved, in units of 16 bytes. An entry clears it.
 """
 
 from libc.stdint cimport uint64_t
@@ -24,7 +28,7 @@ cdef struct Ledger:
     a64 delivered
     a64 unclaimed
     a64 abandoned
-    a64 in_call               # 1 while a call is running for the event at `position`
+    a64 streak                # since the entry
 
 
 cdef struct LedgerCopy:
@@ -32,7 +36,7 @@ cdef struct LedgerCopy:
     uint64_t delivered
     uint64_t unclaimed
     uint64_t abandoned
-    uint64_t in_call
+    uint64_t in_call          # 1 while a call is running for the event at `position`
 
 
 cdef inline void ledger_add(a64* entry, uint64_t n) noexcept nogil:
@@ -49,29 +53,39 @@ cdef inline void ledger_settle(
     ledger_add(&ledger.delivered, delivered)
     ledger_add(&ledger.unclaimed, unclaimed)
     ledger_add(&ledger.abandoned, abandoned)
-    a64_store_release(&ledger.in_call, 0)                                   # [ledger-entry]
+    a64_store_release(&ledger.streak, 0)                                    # [ledger-entry]
     a64_store_release(&ledger.position, position)                           # [ledger-entry]
     a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
 
 
 cdef inline void ledger_begin_call(Ledger* ledger) noexcept nogil:
     """Note that the event at `position` is being delivered. The stage."""
-    cdef uint64_t sequence = a64_load_relaxed(&ledger.sequence)
-    a64_store_relaxed(&ledger.sequence, sequence + 1)
-    a64_store_release(&ledger.in_call, 1)                                   # [ledger-entry]
-    a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
+    a64_store_release(&ledger.streak, a64_load_relaxed(&ledger.streak) | 1)  # [ledger-entry]
+
+
+cdef inline void ledger_note(
+    Ledger* ledger, uint64_t position, uint64_t delivered, uint64_t unclaimed
+) noexcept nogil:
+    """Note what became of the events since the last entry, up to `position`; no call is running. The stage."""
+    cdef uint64_t moved = position - a64_load_relaxed(&ledger.position)
+    a64_store_release(&ledger.streak, moved << 22 | unclaimed << 13 | delivered << 1)    # [ledger-entry]
 
 
 cdef inline void ledger_read(const Ledger* ledger, LedgerCopy* copy) noexcept nogil:
     """Take a consistent copy. Any thread; goes round while the stage is writing, a few stores at a time."""
     cdef uint64_t sequence
+    cdef uint64_t streak
     while True:
         sequence = a64_load_acquire(&ledger.sequence)                       # [ledger-entry]
         copy.position = a64_load_acquire(&ledger.position)                  # [ledger-entry]
         copy.delivered = a64_load_acquire(&ledger.delivered)                # [ledger-entry]
         copy.unclaimed = a64_load_acquire(&ledger.unclaimed)                # [ledger-entry]
         copy.abandoned = a64_load_acquire(&ledger.abandoned)                # [ledger-entry]
-        copy.in_call = a64_load_acquire(&ledger.in_call)                    # [ledger-entry]
+        streak = a64_load_acquire(&ledger.streak)                           # [ledger-entry]
         if sequence & 1 == 0 and a64_load_relaxed(&ledger.sequence) == sequence:
-            return
+            break
         cpu_pause()
+    copy.position += streak >> 26 << 4
+    copy.delivered += streak >> 1 & 0xFFF
+    copy.unclaimed += streak >> 13 & 0x1FFF
+    copy.in_call = streak & 1

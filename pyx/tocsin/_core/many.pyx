@@ -24,7 +24,7 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a64_fetch_add_relaxed
+from tocsin._core.atomic cimport a64_fetch_add_relaxed, bytes_put, bytes_put_few
 from tocsin._core.clock cimport clock_now
 from tocsin._core.equeue cimport (
     NOTIFIED,
@@ -33,10 +33,10 @@ from tocsin._core.equeue cimport (
     Notified,
     equeue_claim,
     equeue_count_accepted,
+    equeue_head,
     equeue_publish,
-    equeue_write,
 )
-from tocsin._core.header cimport MAX_SIZE, header_stride
+from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
 from tocsin._core.payload cimport PayloadRule, payload_fits
 from tocsin._core.ring cimport ring_reserved
 from tocsin._core.times cimport stamp_of
@@ -142,7 +142,7 @@ cdef Notified many_put(Many many) noexcept:
     cdef EventsQueue* q = many.q
     cdef uint64_t stride = header_stride(many.size)
     cdef uint64_t most = CLAIM_MAX
-    cdef uint64_t n, i, at
+    cdef uint64_t n, at
     cdef Notified notified
     while many.done < many.count:
         n = min(most, many.count - many.done, whole_records(q, stride), max(<uint64_t> 1, MAX_SIZE // stride))
@@ -152,15 +152,29 @@ cdef Notified many_put(Many many) noexcept:
             continue
         if notified != NOTIFIED:
             return notified
-        for i in range(n):
-            equeue_write(
-                q, at + i * stride, many.event, many.data + many.done * many.size, <uint32_t> many.size,
-                many.stamp if many.stamps == NULL else many.stamps[many.done],
-            )
-            many.done += 1
+        many_write(many, at, stride, n)
         equeue_count_accepted(q, n)
         equeue_publish(q, at, n * stride)
     return NOTIFIED
+
+
+cdef void many_write(Many many, uint64_t at, uint64_t stride, uint64_t n) noexcept:
+    """Write the next `n` records into claimed space, which is one piece."""
+    cdef EventsQueue* q = many.q
+    cdef EventHeader header
+    cdef uint64_t offset = at & q.ring.fifo.mask
+    cdef const char* payload = many.data + many.done * many.size
+    cdef uint64_t i
+    equeue_head(q, &header, many.event, <uint32_t> many.size, many.stamp)
+    for i in range(many.done, many.done + n):
+        if many.stamps != NULL:
+            header.timestamp = many.stamps[i]
+        bytes_put(q.ring.fifo.data, offset, &header, HEADER_BYTES)
+        bytes_put_few(q.ring.fifo.data, offset + HEADER_BYTES, payload, many.size)
+        header.lost = 0
+        payload += many.size
+        offset += stride
+    many.done += n
 
 
 cdef void many_release(Many many) noexcept:

@@ -35,6 +35,7 @@ from tocsin._core.atomic cimport (
     a64_load_seq_cst,
     a64_store_relaxed,
     a64_store_release,
+    bytes_expect,
     bytes_put,
 )
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags
@@ -50,6 +51,7 @@ cdef enum Claim:
 cdef enum:
     RING_WRITERS = 0x7FFF
     RING_CLOSED = 0x8000
+    RING_AHEAD = 256          # bytes that a shared writer asks for ahead of its record: 60 ns instead of 120
 
 
 cdef struct Ring:
@@ -145,6 +147,8 @@ cdef inline Claim ring_claim_shared(Ring* ring, uint64_t length, uint64_t* at) n
             word = seen
         elif a64_cas_full(&ring.reserved, &word, word + (need >> 4 << 16) + 1):
             break
+    # A locked operation waits for the stores before it: those of the next records must find their lines here.
+    bytes_expect(ring.fifo.data, (offset + RING_AHEAD) & ring.fifo.mask)
     at[0] = word >> 16 << 4
     if need != length:
         ring_put_pad(ring, offset, rest)

@@ -25,7 +25,7 @@ from tocsin._core.atomic cimport (
     cpu_pause,
 )
 from tocsin._core.budget cimport Budget, budget_begin
-from tocsin._core.dispatch cimport stage_settle, stage_walk
+from tocsin._core.dispatch cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
@@ -37,7 +37,9 @@ from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
 
 
 cdef enum:
-    PAUSES = 64               # of a rest after a look that found something: one or two microseconds
+    REST_LEAST = 64           # pauses of a rest after a look that found something: about a microsecond
+    REST_MOST = 512
+    REST_BYTES = 4096         # a look that finds as much makes the next rest longer
 
 
 # -- the native stage ------------------------------------------------------------------------------
@@ -62,8 +64,11 @@ cdef inline uint64_t native_look(Stage* stage) noexcept nogil:
     return in_
 
 
-cdef inline bint native_run(Stage* stage) noexcept nogil:
-    """Pass events until there are none. False if some are left for another run. Its worker."""
+cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
+    """Pass events until there are none. False if some are left for another run. Its worker.
+
+    `was_owed`: PENDING was cleared for this run.
+    """
     cdef EventsQueue* q = stage.queue
     cdef Budget budget
     cdef uint64_t limit
@@ -71,22 +76,31 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
     cdef bint may_go_on = True
     cdef bint rested = False
     cdef bint is_last
+    cdef int pauses = REST_LEAST
     budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
     while may_go_on:
         limit = native_look(stage)
         if limit == stage.position:
             # Where something came more may be coming; and a look too many steals the writer's cache line.
-            if rested or stage.is_inline or stage.position == started:
+            if not rested and not stage.is_inline and stage.position != started:
+                rested = True
+                native_rest(pauses)
+                continue
+            if not was_owed:
                 break
-            rested = True
-            native_rest()
+            kick_is_cleared(&stage.wq.form)
+            was_owed = False
             continue
+        pauses = min(2 * pauses, <int> REST_MOST) if limit - stage.position >= REST_BYTES else REST_LEAST
         rested = False
         started = stage.position
         while may_go_on and stage.position != limit:
             is_last = not a32_load_relaxed(&q.python_owns)
-            may_go_on = stage_walk(stage, limit, &budget, is_last)
+            if not is_last and not a32_load_relaxed(&q.native_present):
+                stage_skim(stage, limit)      # quick, and no end of the run: who runs us in passing has the rest to do
+            else:
+                may_go_on = stage_walk(stage, limit, &budget, is_last)
             if is_last:
                 fifo_publish_out(&q.ring.fifo, stage.position)
             else:
@@ -95,13 +109,15 @@ cdef inline bint native_run(Stage* stage) noexcept nogil:
                     queue_work(q.python.wq, &q.python.work)
             stage_turn(stage, 2)
     stage_turn(stage, 1)
+    if not may_go_on and was_owed:
+        kick_is_cleared(&stage.wq.form)
     return may_go_on or native_look(stage) == stage.position
 
 
-cdef inline void native_rest() noexcept nogil:
-    """Wait about a microsecond. Any thread."""
+cdef inline void native_rest(int pauses) noexcept nogil:
+    """Wait, by so many pauses of 13 ns or more. Any thread."""
     cdef int _pause
-    for _pause in range(PAUSES):
+    for _pause in range(pauses):
         cpu_pause()
 
 
@@ -109,7 +125,7 @@ cdef inline void native_stage(Work* work) noexcept nogil:
     """The work function of the native stage. Native workers."""
     cdef Stage* stage = <Stage*> work
     cdef uint64_t before = stage.position
-    cdef bint is_done = native_run(stage)
+    cdef bint is_done = native_run(stage, True)
     stage_count_activation(stage, stage.position == before)
     if not is_done:
         native_again(stage)
@@ -136,12 +152,12 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
     """How far the Python stage may read; its position is set if it may go on. Its worker."""
     cdef EventsQueue* q = stage.queue
     cdef Stage* native = &q.native
+    cdef bint was_owed = False
     cdef uint64_t passed
     if aptr_load_acquire(&q.first) == stage:                                # [first-stage]
-        if work_claim(&native.work):
-            kick_is_cleared(&native.wq.form)
+        if work_claim(&native.work, &was_owed):
             native.is_inline = True
-            if not native_run(native):
+            if not native_run(native, was_owed):
                 # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
                 # and then nobody would owe the rest a run.
                 native_again(native)
@@ -190,6 +206,7 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     cdef Budget budget
     cdef uint64_t limit
     cdef bint is_empty = True
+    cdef bint was_owed = True
     cdef bint may_go_on = True
     budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
@@ -198,7 +215,11 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     while may_go_on:
         limit = python_look(stage)
         if limit == stage.position:
-            break
+            if not was_owed:
+                break
+            kick_is_cleared(&stage.wq.form)
+            was_owed = False
+            continue
         is_empty = False
         while may_go_on and stage.position != limit:
             may_go_on = stage_walk(stage, limit, &budget, True)

@@ -6,8 +6,9 @@ from libc.stdint cimport uint64_t, uintptr_t
 from tocsin cimport tocsin_subscriber
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.bridge cimport bridge_enter, bridge_leave
-from tocsin._core.calls cimport call_batches, call_with_batch_later, call_with_event
+from tocsin._core.calls cimport call_with_event
 from tocsin._core.chain cimport subscriber_new
+from tocsin._core.collect cimport call_batches, call_with_batch_later, collect
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_hold, equeue_retain
@@ -33,6 +34,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     q.python.enter = bridge_enter
     q.python.leave = bridge_leave
     q.python.call_batches = call_batches
+    q.python.collect = collect
     q.python.owner = <void*> bridge
     return bridge
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64
+from tocsin._core.batch cimport Batch
 from tocsin._core.chain cimport Subscriber
 from tocsin._core.channel cimport Listener
 from tocsin._core.core cimport Core
@@ -44,6 +45,8 @@ cdef class Member:
     cdef a64 slowest
     # The stage.
     cdef dict batches
+    cdef Batch filling        # the one that took an event last in this look, or None
+    cdef int filling_event
 
 
 cdef class SubscriptionCore:

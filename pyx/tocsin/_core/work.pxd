@@ -137,10 +137,11 @@ cdef inline uint64_t work_begin(Work* work) noexcept nogil:
             return state
 
 
-cdef inline bint work_claim(Work* work) noexcept nogil:
+cdef inline bint work_claim(Work* work, bint* was_owed) noexcept nogil:
     """Make an item running that is on no list, without queueing it. True if the caller must run it now.
 
     Any worker. This lets one worker run a second stage in passing; if another has it, the caller kicks.
+    `was_owed`: whether this cleared PENDING.
     """
     cdef uint64_t state = a64_load_relaxed(&work.state)
     cdef uint64_t wanted
@@ -149,6 +150,7 @@ cdef inline bint work_claim(Work* work) noexcept nogil:
             return False
         wanted = (state & ~<uint64_t> WORK_PENDING) | WORK_RUNNING
         if a64_cas_full(&work.state, &state, wanted):                       # [work-kicked]
+            was_owed[0] = state & WORK_PENDING != 0
             return True
 
 

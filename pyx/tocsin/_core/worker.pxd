@@ -1,8 +1,10 @@
 """Workers: the threads of a workqueue, how they look around and sleep, and the keeper that watches them.
 
 A worker takes items until there are none, looks around for a moment (native queues only, and only as long as
-looking around has paid lately: up to 50 us, halved each time nothing came), announces itself as a sleeper,
-looks once more and parks. The announcement is made under the lock of the queue and before the last look, so
+looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each
+time nothing came), announces itself as a sleeper, looks once more and parks. While one looks around nobody is called: it counts itself in `spinners`, and looks
+once more after it has counted itself out [spinner-gone], as a sleeper does after its announcement. When the call came counts, not
+when the worker woke: that takes as long as the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue and before the last look, so
 neither a push nor a change under the lock can fall between the look and the sleep.
 
 The keeper is one more thread per queue. It sleeps without a time limit unless a delayed item waits for its
@@ -26,12 +28,12 @@ from tocsin._core.atomic cimport (
     a32_fetch_sub_full,
     a32_load_relaxed,
     a32_load_seq_cst,
+    a64_load_relaxed,
     aptr_load_relaxed,
     aptr_load_seq_cst,
     cpu_pause,
 )
-from tocsin._core.clock cimport clock_monotonic
-from tocsin._core.kick cimport kick_is_cleared
+from tocsin._core.clock cimport SPIN_LOOKS, clock_monotonic
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport (
     EVERYONE,
@@ -71,15 +73,21 @@ cdef enum:
 cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
     """Look around for a while before sleeping. True if something was pushed. Worker only."""
     cdef uint64_t until
+    cdef int looks = 0
     cdef int _pause
     if not wq.may_spin or worker.spin_ns == 0:
         return False
+    a32_fetch_add_full(&wq.spinners, 1)
     until = clock_monotonic() + worker.spin_ns
-    while clock_monotonic() < until and a32_load_relaxed(&wq.halted) == 0:
+    while aptr_load_relaxed(&wq.stack) == NULL and looks < SPIN_LOOKS and a32_load_relaxed(&wq.halted) == 0:
+        if clock_monotonic() >= until:
+            break
         for _pause in range(16):
             cpu_pause()
-        if aptr_load_relaxed(&wq.stack) != NULL:
-            return True
+        looks += 1
+    a32_fetch_sub_full(&wq.spinners, 1)                                     # [spinner-gone]
+    if aptr_load_seq_cst(&wq.stack) != NULL:                                # [work-pushed]
+        return True
     worker.spin_ns >>= 1
     return False
 
@@ -87,7 +95,7 @@ cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
 cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
     """Announce, look once more, and sleep. True if the whole sleep was idle. Worker only."""
     cdef uint32_t seen
-    cdef uint64_t slept
+    cdef uint64_t began
     cdef bint is_extra
     lock_take(&wq.lock)
     seen = bell_look(&wq.bell)
@@ -101,13 +109,12 @@ cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
     is_extra = wq.threads > wq.base_threads
     lock_drop(&wq.lock)
 
-    slept = clock_monotonic()
+    began = clock_monotonic()
     bell_park(&wq.bell, seen, IDLE_WORKER_NS if is_extra else -1)
     a32_fetch_sub_full(&wq.sleepers, 1)
-    slept = clock_monotonic() - slept
-    if slept < SPIN_MAX_NS:
-        worker.spin_ns = min(2 * slept + 1000, <uint64_t> SPIN_MAX_NS)
-    return slept >= IDLE_WORKER_NS
+    if a64_load_relaxed(&wq.called_at) - began < SPIN_MAX_NS:     # a call from before wraps to a huge time
+        worker.spin_ns = SPIN_MAX_NS
+    return clock_monotonic() - began >= IDLE_WORKER_NS
 
 
 cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:
@@ -149,7 +156,6 @@ cdef inline void worker_main(void* raw) noexcept nogil:
         wq.thread_begin(worker)
     work = worker_take(wq, worker)
     while work != NULL:
-        kick_is_cleared(&wq.form)
         work.function(work)
         queue_relook(wq, work)
         workqueue_finish(wq, work)

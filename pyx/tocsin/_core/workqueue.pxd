@@ -24,6 +24,8 @@ from tocsin._core.atomic cimport (
     a32_exchange_full,
     a32_load_relaxed,
     a32_load_seq_cst,
+    a64,
+    a64_store_relaxed,
     aptr,
     aptr_cas_full,
     aptr_exchange_full,
@@ -31,11 +33,8 @@ from tocsin._core.atomic cimport (
     aptr_load_seq_cst,
     aptr_store_relaxed,
 )
-from tocsin._core.kick cimport (
-    KickForm,
-    kick_is_cleared,
-    kick_is_owed_already,
-)
+from tocsin._core.clock cimport clock_monotonic
+from tocsin._core.kick cimport KickForm, kick_is_owed_already
 from tocsin._core.thread cimport (
     EVERYONE,
     bell_destroy,
@@ -95,11 +94,13 @@ cdef struct WorkQueue:
     char _pad0[120]
     # Workers on their way to sleep, and who looks for them.
     a32 sleepers
+    a32 spinners              # workers that look around: they need no call
     a32 keeper_armed
     a32 halted                # HALT_*; read before each call of a subscriber
     a32 alive                 # threads, the keeper too, that have not ended
     a32 waiting               # workers inside an item that wait for something all of them would (the GIL)
     bell_t bell
+    a64 called_at             # when a sleeper was called last
     bell_t keeper_bell
     bell_t settled            # rung when an item with WAITED changes, and when a worker ends
     char _pad1[128]
@@ -167,7 +168,10 @@ cdef inline bint workqueue_push(WorkQueue* wq, Work* work) noexcept nogil:
 
 cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     """See to it that somebody will look at the runnable items. True if a sleeper was called. Any thread."""
+    if a32_load_seq_cst(&wq.spinners) != 0:                                 # [spinner-gone]
+        return False
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
+        a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
         return True
     # Everybody is awake and will look before sleeping; the keeper watches that this doesn't take long.
@@ -253,7 +257,6 @@ cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
     work = workqueue_try_take(wq, &worker)
     if work != NULL:
         lock_drop(&wq.lock)
-        kick_is_cleared(&wq.form)
         work.function(work)
         workqueue_finish(wq, work)
         lock_take(&wq.lock)

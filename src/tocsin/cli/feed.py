@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -109,7 +108,7 @@ class Feed:
         return {name: book for name, book in named.items() if book.accepted or book.refused or book.invalid}
 
     def _print_object(self) -> None:
-        books = {name: asdict(book) for name, book in self._books().items()}
+        books = {name: book._asdict() for name, book in self._books().items()}
         counts = self._counts | {"undelivered": self._undelivered, "protocols": books}
         print(json.dumps(counts), file=sys.stderr)
 

@@ -6,12 +6,12 @@ mappings and NamedTuple classes), records (layouts that struct packs), foreign (
 layout is made once, with its EventType, and is immutable; any thread.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tocsin.layout.base import MAX_PAYLOAD, Layout, PayloadRule, RawLayout
 from tocsin.layout.declare import from_mapping, from_named_tuple, is_named_tuple
-from tocsin.layout.foreign import CtypesLayout, DtypeLayout, is_dtype, is_structure
 from tocsin.layout.records import RecordLayout
 
 __all__ = ["MAX_PAYLOAD", "Layout", "PayloadRule", "RawLayout", "make_layout"]
@@ -27,10 +27,13 @@ def make_layout(fields: Any, source: Any, count: Any, max_size: Any) -> Layout:
         return RecordLayout(from_mapping(fields), source, count, max_size)
     if is_named_tuple(fields):
         return RecordLayout(from_named_tuple(fields), source, count, max_size)
-    if is_structure(fields):
-        return CtypesLayout(fields, source, count, max_size)
-    if is_dtype(fields):
-        return DtypeLayout(fields, source, count, max_size)
+    if "ctypes" in sys.modules or "numpy" in sys.modules:  # whoever has one of theirs has imported it
+        from tocsin.layout.foreign import CtypesLayout, DtypeLayout, is_dtype, is_structure
+
+        if is_structure(fields):
+            return CtypesLayout(fields, source, count, max_size)
+        if is_dtype(fields):
+            return DtypeLayout(fields, source, count, max_size)
     raise TypeError(
         "fields must be a mapping, a NamedTuple class, a ctypes.Structure class, a structured "
         f"dtype or None, not {fields!r}"

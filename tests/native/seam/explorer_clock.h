@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 enum { CLOCK_KIND_MONOTONIC = 0, CLOCK_KIND_BOOTTIME = 1, CLOCK_KIND_REALTIME = 2 };
+enum { SPIN_LOOKS = 1000 };
 
 extern uint64_t seam_now;
 

@@ -1,0 +1,59 @@
+"""From a native producer to Python: a callable with each event, and batches that NumPy adds up.
+
+The queue has the default 4 MiB; a producer that finds it full is refused, pauses and tries again, so the
+refusals counted here are retries. The producer is exclusive and gives the timestamps. The main thread is
+inside it, without the GIL, until all events are accepted.
+"""
+
+from benchmarks import native
+from benchmarks.harness import Path, Round
+from benchmarks.targets import value_of
+from benchmarks.worlds import BENCH, books_of, fixed, flushed, nothing, numpy, pipeline_of
+
+path = Path("native_to_python", "native to Python, ns per event")
+N = 1_000_000
+SOURCES = 16
+CALLABLE = "native -> callable"
+ARRAY = "native -> batch.array, sum and bincount"
+
+path.target("-> callable: <= 60 ns", value_of(CALLABLE), at_most=60)
+path.target("-> batch array with a sum and a bincount: <= 10 ns", value_of(ARRAY), at_most=10)
+
+
+def through(pipeline, event, payloads):
+    with pipeline.producer(BENCH, exclusive=True) as producer:
+
+        def run(n):
+            return flushed(pipeline, native.produce(producer, n, 1, event, payloads))
+
+        yield Round(run, books_of(pipeline))
+
+
+@path.case(CALLABLE, N, needs=(native.here,))
+def to_callable():
+    with pipeline_of() as pipeline:
+        pipeline.subscribe(BENCH.raw, nothing)
+        yield from through(pipeline, BENCH.raw, fixed(1))
+
+
+@path.case(ARRAY, N, needs=(native.here, numpy))
+def to_array():
+    from numpy import bincount
+
+    totals = []
+
+    def add(batch):
+        array = batch.array
+        totals.append((array["value"].sum(), bincount(array["source"], minlength=SOURCES)))
+
+    payloads = b"".join(fixed(source, 1) for source in range(SOURCES))
+    with pipeline_of() as pipeline:
+        pipeline.subscribe(BENCH.fixed, add, batch=True)
+        for round in through(pipeline, BENCH.fixed, payloads):
+            yield round
+            assert sum(value for value, _ in totals) == round.sent
+            assert sum(counts.sum() for _, counts in totals) == round.sent
+
+
+if __name__ == "__main__":
+    path.main()

@@ -1,0 +1,173 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""Collecting for batches: what a look of the Python stage brings, kept for the calls at its end.
+
+Each batch subscriber has a batch per event type. An event that only batches hold is delivered if one of them
+is called in the end: so while there is more than one batch, it is marked for each event which ones hold it.
+Most protocols have one batch subscriber and come in streaks of one event: those are taken from the ring in
+a loop of their own, which costs a third of what a call per event does.
+
+The stage, with the GIL, between enter and leave. Nothing lets an exception out.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from tocsin cimport tocsin_event
+from tocsin._core.atomic cimport a32_load_relaxed, bytes_view
+from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_make_room, batch_new
+from tocsin._core.calls cimport invoke, report
+from tocsin._core.chain cimport (
+    CHAIN_CALLED,
+    CHAIN_COLLECTED,
+    CHAIN_SKIPPED,
+    Subscriber,
+    subscriber_take_lost,
+)
+from tocsin._core.equeue cimport EventsQueue, Stage
+from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
+from tocsin._core.payload cimport payload_source
+from tocsin._core.ties cimport Member, StageBridge
+
+
+ctypedef uint64_t (*batches_function)(void* bridge) noexcept nogil
+ctypedef uint32_t (*streak_function)(
+    Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most
+) noexcept nogil
+
+
+cdef int call_with_batch_later(void* context, const tocsin_event* record) noexcept:
+    """Keep a record for a batch callable: the function of its Subscriber. The stage, with the GIL."""
+    cdef Member member = <Member> context
+    if member.filling is None or member.filling_event != record.event:
+        if not turn_to_batch(member, record.event):
+            return CHAIN_CALLED
+    if not batch_add(member.filling, record):
+        report(member.bridge, member, MemoryError("no memory for a batch"), None)
+        return CHAIN_CALLED
+    mark(member.bridge, member.filling.slot)
+    return CHAIN_COLLECTED
+
+
+cdef bint turn_to_batch(Member member, int event) noexcept:
+    """Have the events of one type go to their batch of this look. False: reported. The stage, with the GIL."""
+    cdef Batch batch
+    try:
+        batch = member.batches.get(event)
+        if batch is None:
+            batch = batch_new(member.bridge.types[event])
+            member.batches[event] = batch
+        if batch.count == 0:
+            member.batches[event] = member.batches.pop(event)    # the first of a look is called first
+            member.bridge.filled.append(member)
+            batch.slot = min(member.bridge.slots, 63)
+            member.bridge.slots += 1
+            if member.bridge.slots == 2:
+                mark_first(member.bridge)
+    except BaseException as error:
+        report(member.bridge, member, error, None)
+        return False
+    member.filling = batch
+    member.filling_event = event
+    return True
+
+
+cdef inline void mark(StageBridge bridge, int slot) noexcept:
+    """Note which batches hold the event that the stage is at, in case that nothing else does.
+
+    As long as there is one batch in the look, nothing need be noted but the last event that it holds.
+    """
+    cdef Stage* stage = &bridge.q.python
+    cdef uint64_t* marks
+    if bridge.slots > 1:
+        marks = &bridge.marks[stage.n_collected & 4095]
+        if bridge.marked != stage.position:
+            marks[0] = 0
+        marks[0] |= <uint64_t> 1 << slot
+    bridge.marked = stage.position
+
+
+cdef void mark_first(StageBridge bridge) noexcept:
+    """Note what the first batch of the look holds, when a second one comes."""
+    cdef Stage* stage = &bridge.q.python
+    cdef uint64_t i
+    for i in range(stage.n_collected + (bridge.marked == stage.position)):
+        bridge.marks[i & 4095] = 1
+
+
+cdef uint64_t call_filled(void* context) noexcept:
+    """Call the batch callables with what the look collected. The stage.
+
+    Gives how many of the events that only batches hold were in one that was called.
+    """
+    cdef StageBridge bridge = <StageBridge> context
+    cdef Member member
+    cdef Batch batch
+    cdef uint64_t called = 0
+    cdef uint64_t delivered = 0
+    cdef uint64_t i
+    cdef bint has_marks = bridge.slots > 1
+    filled, bridge.filled = bridge.filled, []
+    bridge.slots = 0
+    bridge.marked = ~<uint64_t> 0
+    for member in filled:
+        member.filling = None
+        for event in list(member.batches):
+            batch = member.batches.pop(event)
+            if batch.count != 0 and invoke(bridge, member, batch) != CHAIN_SKIPPED:
+                called |= <uint64_t> 1 << batch.slot
+            if batch_is_ours(batch):
+                batch_clear(batch)
+                member.batches[event] = batch
+    if not has_marks:
+        return bridge.q.python.n_collected if called else 0
+    for i in range(bridge.q.python.n_collected):
+        delivered += bridge.marks[i & 4095] & called != 0
+    return delivered
+
+
+cdef uint64_t call_batches(Stage* stage) noexcept nogil:
+    """The hook of the stage for the end of a look."""
+    return (<batches_function> <void*> call_filled)(stage.held)
+
+
+# -- streaks ---------------------------------------------------------------------------------------
+
+cdef uint32_t collect_streak(Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most) noexcept:
+    """Keep events of one type for the one subscriber that they have; how many."""
+    cdef Member member = <Member> subscriber.context
+    cdef EventsQueue* q = stage.queue
+    cdef const EventHeader* header
+    cdef tocsin_event record
+    cdef uint32_t n = 0
+    record.event = 0
+    while n < most and stage.position != limit and a32_load_relaxed(&subscriber.active):
+        header = <const EventHeader*> bytes_view(
+            q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES
+        )
+        if n == 0:
+            record.event = header.event
+            if member.filling is None or member.filling_event != record.event:
+                break
+        if header.size_flags >> 24 or header.event != record.event:     # a pad, or stopped by a native subscriber
+            break
+        record.size = header.size_flags
+        record.timestamp = header.timestamp
+        record.payload = bytes_view(
+            q.ring.fifo.data, (stage.position & q.ring.fifo.mask) + HEADER_BYTES, record.size
+        )
+        record.source = payload_source(q.rules[record.event], record.payload)
+        if not batch_make_room(member.filling, record.size):
+            break
+        stage.lost_total += header.lost
+        record.lost = subscriber_take_lost(subscriber, stage.lost_total)
+        batch_add(member.filling, &record)
+        mark(member.bridge, member.filling.slot)
+        stage.position += header_stride(record.size)
+        stage.n_collected += 1
+        n += 1
+    return n
+
+
+cdef uint32_t collect(Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most) noexcept nogil:
+    """The hook of the stage for a streak."""
+    return (<streak_function> <void*> collect_streak)(stage, subscriber, limit, most)
