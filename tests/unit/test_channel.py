@@ -155,6 +155,31 @@ def test_a_batch_has_at_most_so_many_events(stepwise: Any) -> None:
         channel.get_batch(0)
 
 
+def test_a_batch_that_is_kept_stays_as_it_is(stepwise: Any) -> None:
+    channel = stepwise.channel(MOTOR.tick)
+    kept = []
+    arrays = []
+    for n in range(10):
+        ticks(stepwise, n, n)
+        batch = channel.get_batch()
+        if n % 3 == 0:
+            kept.append((n, batch))
+        elif n % 3 == 1:
+            arrays.append((n, batch.array["n"]))
+    assert [(n, batch.array["n"].tolist()) for n, batch in kept] == [(n, [n, n]) for n in range(0, 10, 3)]
+    assert [(n, array.tolist()) for n, array in arrays] == [(n, [n, n]) for n in range(1, 10, 3)]
+
+
+def test_a_loop_takes_no_event_that_it_doesnt_give(stepwise: Any) -> None:
+    channel = stepwise.channel(MOTOR.tick)
+    ticks(stepwise, 1, 2, 3, 4)
+    for event in channel:
+        if event.report.n == 2:
+            break
+    assert next(iter(channel)).report.n == 3
+    assert channel.get(0).report.n == 4
+
+
 def test_batches_end_with_the_channel(pipeline: Any) -> None:
     channel = pipeline.channel(MOTOR.tick)
     seen: list[int] = []

@@ -16,9 +16,12 @@ cdef class ChannelCore:
     # What the segments borrow; under the face's lock.
     cdef dict types           # by protocol: those of the last segment
     cdef list types_before    # of older segments that may still be there
+    # In its critical section.
+    cdef Batch spare          # the last one that was given away
 
     cdef Event take(self)
     cdef Batch take_batch(self, Py_ssize_t most)
+    cdef Batch batch_for(self, object event_type)
     cdef object next_type(self)
     cdef Py_ssize_t fill(self, Batch batch, Py_ssize_t most) except -1
     cdef Look await_event(self, int64_t deadline) except *

@@ -16,6 +16,7 @@ How a channel is made, and its books, stand in opening.pyx.
 
 from types import GenericAlias
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_ITEM
 from cpython.object cimport PyObject
@@ -23,7 +24,7 @@ from libc.stdint cimport int64_t
 
 from tocsin cimport tocsin_event
 from tocsin._core.atomic cimport a32_load_relaxed
-from tocsin._core.batch cimport Batch, batch_add, batch_new
+from tocsin._core.batch cimport Batch, batch_add, batch_clear, batch_is_ours, batch_new
 from tocsin._core.channel cimport (
     LOOK_EMPTY,
     LOOK_OVER,
@@ -100,9 +101,21 @@ cdef class ChannelCore:
             event_type = self.next_type()
             if event_type is None:
                 return None
-            batch = batch_new(event_type)
+            batch = self.batch_for(event_type)
             if self.fill(batch, most) == 0:      # another reader was faster, and now it's another type's turn
                 batch = None
+        with cython.critical_section(self):
+            self.spare = batch
+        return batch
+
+    cdef Batch batch_for(self, object event_type):
+        """An empty batch of a type: that of the call before, if nobody has kept it."""
+        cdef Batch batch
+        with cython.critical_section(self):
+            batch, self.spare = self.spare, None
+        if batch is None or batch.type is not event_type or not batch_is_ours(batch):
+            return batch_new(event_type)
+        batch_clear(batch)
         return batch
 
     cdef object next_type(self):
@@ -213,15 +226,10 @@ cdef class ChannelCore:
         return batch
 
     def __iter__(self) -> object:
-        return self
-
-    def __next__(self) -> Event:
-        cdef Event event = self.take()
-        while event is None:
-            if self.await_event(-1) == LOOK_OVER:
-                raise StopIteration
-            event = self.take()
-        return event
+        """Take events one by one as they are asked for, until the channel is closed and empty."""
+        cdef ChannelIterator iterator = ChannelIterator.__new__(ChannelIterator)
+        iterator.reader = self
+        return iterator
 
     # -- the end, and the books
 
@@ -242,6 +250,24 @@ cdef class ChannelCore:
         cdef Tally tally
         channel_tally(self.channel, &tally)
         return tally
+
+
+@cython.final
+cdef class ChannelIterator:
+    """Take events for a loop. It has none of its own, so that nothing is lost when it is dropped."""
+
+    cdef ChannelCore reader
+
+    def __iter__(self) -> object:
+        return self
+
+    def __next__(self) -> Event:
+        cdef Event event = self.reader.take()
+        while event is None:
+            if self.reader.await_event(-1) == LOOK_OVER:
+                raise StopIteration
+            event = self.reader.take()
+        return event
 
 
 cdef inline PyObject* type_of(const Channel* channel, const tocsin_event* event) noexcept:

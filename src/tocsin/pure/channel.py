@@ -88,13 +88,13 @@ class ChannelCore(Generic[R_co]):
         return batch
 
     def __iter__(self) -> Iterator[Event[R_co]]:
-        return self
-
-    def __next__(self) -> Event[R_co]:
-        try:
-            return self.get()
-        except ClosedError:
-            raise StopIteration from None
+        """Take events one by one as they are asked for, until the channel is closed and empty."""
+        while True:
+            try:
+                event = self.get()
+            except ClosedError:
+                return
+            yield event
 
     # -- waiting
 
