@@ -168,9 +168,12 @@ def test_an_interrupt_goes_to_the_program(pipeline: Any, failures: list[Any]) ->
 
     pipeline.subscribe(MOTOR.tick, callback, main_thread=True)
 
+    pipeline.freeze()
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+
     def go_on() -> None:
-        for n in range(3):
-            pipeline.notify(MOTOR.tick, (n,))
+        pipeline.thaw()
         busy_until(lambda: False)
 
     with pytest.raises(KeyboardInterrupt):

@@ -5,7 +5,8 @@
  * find the call when another thread has waited for the GIL, 5 ms later, or never. From 3.13 on the
  * interpreter does it right. Before, the word lies in a struct that CPython's internal headers declare. We
  * set it as the interpreter itself does when a thread wants the GIL: by one store, from any thread, without
- * the GIL; a main thread that looks in vain goes on.
+ * the GIL; a main thread that looks in vain goes on. It may be missed: a main thread that has just taken
+ * the GIL stores what it read before. So the caller comes again if nothing happens.
  *
  * The struct is that of the headers which this was compiled with. So nothing is stored before breaker_try()
  * has seen, on the main thread, that the word does what it should: zero, and one after a pending call was
@@ -16,11 +17,11 @@
 
 #include <Python.h>
 
-enum { BREAKER_UNTRIED, BREAKER_WORKS, BREAKER_UNKNOWN };
+enum { BREAKER_UNTRIED, BREAKER_UNKNOWN, BREAKER_WORKS, BREAKER_NEEDLESS };
 
 #if PY_VERSION_HEX >= 0x030D0000
 
-static inline int breaker_try(void) { return BREAKER_WORKS; }
+static inline int breaker_try(void) { return BREAKER_NEEDLESS; }
 static inline void breaker_raise(void) {}
 
 #elif defined(__has_include)

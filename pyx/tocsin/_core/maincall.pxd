@@ -19,6 +19,7 @@ cdef struct MainCall:
     Core* core
     pending_function run      # what the main thread does
     a32 outstanding           # a call that has yet to look for events is on its way
+    a32 is_in_table           # it stands in the interpreter's table
     a32 breaker               # BREAKER_*; the main thread
     void* owner               # the MainReader, or NULL: nobody to call; under the lock of the native workqueue
 

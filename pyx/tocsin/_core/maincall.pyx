@@ -6,14 +6,23 @@ work item again: `outstanding` is set, by a read-modify-write, before a call is 
 the call in the same way before it looks for events; so a kick that finds it set knows that a call is on its way
 that will see its event [main-kicked]. If the table is full a timer tries again a millisecond later.
 
-A call in the table doesn't make a busy main thread look there (breaker.h). Where we know no better way a Python
+A call in the table may not make a busy main thread look there (breaker.h). Where we know no better way a Python
 worker asks for the GIL: that does it, after the interpreter's switch interval.
 
 The block behind a call lives as long as the core, of which a call on its way is a user. Once `close_gil()` was
 called no call is put in the table any more.
 """
 
-from tocsin._core.atomic cimport a32_exchange_full, a32_load_relaxed, a32_store_relaxed
+from libc.stdint cimport uint32_t
+
+from tocsin._core.atomic cimport (
+    a32_exchange_full,
+    a32_load_acquire,
+    a32_load_relaxed,
+    a32_load_seq_cst,
+    a32_store_relaxed,
+    a32_store_release,
+)
 from tocsin._core.bridge cimport gil_give, gil_is_gone, gil_take
 from tocsin._core.core cimport core_keep, core_release, core_retain
 from tocsin._core.memory cimport memory_alloc
@@ -29,6 +38,7 @@ cdef extern from "tocsin/_core/breaker.h":
     enum:
         BREAKER_UNTRIED
         BREAKER_WORKS
+        BREAKER_NEEDLESS
     int breaker_try()
     void breaker_raise() nogil
 
@@ -63,9 +73,11 @@ cdef bint main_put(MainCall* call) noexcept nogil:
     if gil_is_gone():
         return False
     core_retain(call.core)
+    a32_store_release(&call.is_in_table, 1)                                 # [call-arrives]
     if Py_AddPendingCall(call.run, call) == 0:
         main_look_up(call)
         return True
+    a32_store_release(&call.is_in_table, 0)                                 # [call-arrives]
     core_release(call.core)
     if call.core.native.base_threads == 0:
         a32_exchange_full(&call.outstanding, 0)      # nobody keeps the time: the next kick tries again
@@ -75,14 +87,24 @@ cdef bint main_put(MainCall* call) noexcept nogil:
 
 
 cdef void main_retry(Work* work) noexcept nogil:
-    """The work function of the timer: a native worker."""
-    main_put(<MainCall*> work)
+    """See after a call that has not arrived for a millisecond: the work function of the timer."""
+    cdef MainCall* call = <MainCall*> work
+    if a32_load_seq_cst(&call.outstanding) == 0:
+        return
+    if a32_load_acquire(&call.is_in_table):                                 # [call-arrives]
+        main_look_up(call)
+    else:
+        main_put(call)
 
 
 cdef void main_look_up(MainCall* call) noexcept nogil:
     """Have a busy main thread look at the table. Any thread."""
-    if a32_load_relaxed(&call.breaker) == BREAKER_WORKS:
+    cdef uint32_t breaker = a32_load_relaxed(&call.breaker)
+    if breaker == BREAKER_NEEDLESS:
+        return
+    if breaker == BREAKER_WORKS:
         breaker_raise()
+        queue_delayed_work(&call.core.native, &call.retry, RETRY_NS)         # in case that it missed that
     elif call.core.python.base_threads != 0:
         queue_work(&call.core.python, &call.nudge.work)      # without workers, who flushes will want the GIL
 
@@ -97,6 +119,7 @@ cdef void main_nudge(Work* work) noexcept nogil:
 
 cdef void main_arrive(MainCall* call) noexcept:
     """Take the next kick for a new one: the call, first thing. The main thread."""
+    a32_store_release(&call.is_in_table, 0)                                 # [call-arrives]
     a32_exchange_full(&call.outstanding, 0)                                 # [main-kicked]
     main_try_breaker(call)
 
