@@ -45,6 +45,7 @@ cdef extern from "channels.h" nogil:
         uint64_t lost
     enum:
         EVERY_SOURCE
+        PAYLOAD_BYTES
 
 
 cdef public void* channel_make(
@@ -77,6 +78,8 @@ cdef public int channel_listen_to(
     cdef Origin* origin = origin_new(NULL, 1)
     origin.kinds[0].stride = header_stride(largest)
     origin.kinds[0].source_width = 4
+    # Of protocol 0, which there is not: a wrong core may take empty memory for a record, and should be caught.
+    channel_extend(<Channel*> raw, 0, origin_new(NULL, 256), size, start)
     return channel_extend(<Channel*> raw, (<EventsQueue*> queue).protocol, origin, size, start)
 
 
@@ -111,7 +114,7 @@ cdef public int channel_take(void* raw, void* payload, taken_t* taken) noexcept 
     lock_take(&channel.lock)
     has_one = channel_front(channel, &event)
     if has_one:
-        memcpy(payload, event.payload, event.size)
+        memcpy(payload, event.payload, min(event.size, <uint32_t> PAYLOAD_BYTES))
         taken.size = event.size
         taken.lost = event.lost
         channel_step(channel, &event)
@@ -133,8 +136,9 @@ cdef public void channel_end(void* raw) noexcept nogil:
     channel_close(<Channel*> raw)
 
 
-cdef public void channel_books(void* raw, tally_t* tally) noexcept nogil:
-    channel_tally(<Channel*> raw, <Tally*> tally)
+cdef public int channel_books(void* raw, tally_t* tally) noexcept nogil:
+    """False: a writer stood still between putting in and counting."""
+    return channel_tally(<Channel*> raw, <Tally*> tally)
 
 
 cdef public uint64_t channel_waits(void* raw) noexcept nogil:

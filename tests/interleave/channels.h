@@ -8,6 +8,7 @@
 
 enum { DROP_NEWEST, DROP_OLDEST, LATEST, BLOCK }; /* OVERFLOW_* */
 enum { IS_EMPTY, IS_READY, IS_OVER };             /* LOOK_* */
+enum { PAYLOAD_BYTES = 40 };
 
 typedef struct {
     uint64_t offered, delivered, dropped, conflated, pending, capacity, high_water, waits;
@@ -27,7 +28,7 @@ extern void channel_leave(void *queue, void *subscriber);
 extern int channel_take(void *channel, void *payload, taken_t *taken);
 extern int channel_sleep(void *channel);
 extern void channel_end(void *channel);
-extern void channel_books(void *channel, tally_t *tally);
+extern int channel_books(void *channel, tally_t *tally);
 extern uint64_t channel_waits(void *channel);
 extern void channel_free(void *channel);
 

@@ -43,6 +43,7 @@ from tocsin._core.header cimport (
     header_stride,
 )
 from tocsin._core.ledger cimport ledger_begin_call, ledger_note, ledger_settle
+from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
 from tocsin._core.ring cimport Ring
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
@@ -207,6 +208,17 @@ cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
     stage.n_unclaimed = 0
 
 
+cdef inline void stage_tell_channels(Stage* stage) noexcept nogil:
+    """Call the readers of channels that got something, and wait for those that are full. Its worker.
+
+    Before the stage passes a turn, with which the channels may go.
+    """
+    listeners_kick(&stage.touched)
+    if stage.full != NULL:
+        listeners_park(&stage.full, stage.wq, &stage.work)
+        stage.is_parked = True
+
+
 cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint is_last) noexcept nogil:
     """Handle a streak of events before `limit`. False if the run must end. Its worker."""
     cdef uint32_t n = 0
@@ -227,7 +239,7 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
         n += 1
     if is_last and not stage.has_batches:
         stage_settle(stage, 0)
-    if stage.touched != NULL:
-        listeners_kick(&stage.touched)
+    if stage.touched != NULL or stage.full != NULL:
+        stage_tell_channels(stage)
     budget_spend(budget, n)
     return may_call and budget.events > 0

@@ -112,7 +112,8 @@ cdef struct Stage:
     bint is_inline                # the Python stage runs this native one in passing
     bint has_batches              # some of them are kept for batch subscribers
     Listener* touched             # channels that this streak has put something into
-    Listener* full                # channels that the event at `position` waits for (offer.pxd)
+    Listener* full                # channels that the event at `position` has to wait for,
+    bint is_parked                # and does: the work is put off (offer.pxd)
     # Read by others.
     a32 turn
     Ledger ledger

@@ -198,7 +198,8 @@ cdef inline bint listener_may_wait(Listener* listener, Channel* channel) noexcep
 cdef inline void listeners_park(Listener** full, WorkQueue* wq, Work* work) noexcept nogil:
     """Put the work of a stage off until the first of its full channels has room, or its time is over. Its stage.
 
-    The stage is still inside its run: so the work doesn't run again before it has left.
+    The stage is still inside its run, so the work doesn't run again before it has left; and in the same turn, so
+    the listeners are still there.
     """
     cdef Listener* listener = full[0]
     cdef uint64_t due = listener.deadline

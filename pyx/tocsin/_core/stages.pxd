@@ -30,7 +30,6 @@ from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_settle
-from tocsin._core.offer cimport listeners_park
 from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
 from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
@@ -111,6 +110,9 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     stage_turn(stage, 1)
     if not may_go_on and was_owed:
         kick_is_cleared(&stage.wq.form)
+    if stage.is_parked:      # the rest is owed a run already: when a full channel has room
+        stage.is_parked = False
+        return True
     return may_go_on or native_look(stage) == stage.position
 
 
@@ -128,14 +130,6 @@ cdef inline void native_stage(Work* work) noexcept nogil:
     cdef bint is_done = native_run(stage, True)
     stage_count_activation(stage, stage.position == before)
     if not is_done:
-        native_again(stage)
-
-
-cdef inline void native_again(Stage* stage) noexcept nogil:
-    """Owe what is left one more run: now, or when a full channel has room. Its worker."""
-    if stage.full != NULL:
-        listeners_park(&stage.full, stage.wq, &stage.work)
-    else:
         queue_work(stage.wq, &stage.work)
 
 
@@ -160,7 +154,7 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
             if not native_run(native, was_owed):
                 # Not left to our own next look: a subscriber may be cancelled or a thaw come before it,
                 # and then nobody would owe the rest a run.
-                native_again(native)
+                queue_work(native.wq, &native.work)
             native.is_inline = False
             queue_relook(native.wq, &native.work)
             workqueue_finish(native.wq, &native.work)
