@@ -89,7 +89,7 @@ class Key:
     def __eq__(self, other: object) -> bool:
         return int(self) == int(other) if isinstance(other, Key) else NotImplemented
 
-    def __lt__(self, other: "Key") -> bool:
+    def __lt__(self, other: object) -> bool:
         return int(self) < int(other) if isinstance(other, Key) else NotImplemented
 
     def __hash__(self) -> int:

@@ -13,7 +13,6 @@ from tocsin import backend, exit
 __all__ = ["Work", "WorkQueue"]
 
 
-
 class Work(backend.WorkCore):
     """A function without arguments, to be run by a WorkQueue: ``Work(function)``.
 

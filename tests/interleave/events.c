@@ -276,9 +276,9 @@ static void release(void) {
 
 /* -- notify ----------------------------------------------------------------------------------- */
 
-static const char *const notify_names[] = {"native-locked", "native-shared", "native-exclusive",
-                                           "python-locked", "python-shared", "both-locked",
-                                           "both-shared",   "nobody",        "two-events",     "spinning"};
+static const char *const notify_names[] = {
+    "native-locked", "native-shared", "native-exclusive", "python-locked", "python-shared",
+    "both-locked",   "both-shared",   "nobody",           "two-events",    "spinning"};
 
 static void notify_setup(int variant) {
     static const set_t sets[] = {
@@ -303,9 +303,9 @@ SCENE(notify, "a writer against the stages: the last event needs no later one", 
 /* -- the fast form of the kick ----------------------------------------------------------------- */
 
 enum { FAST_BOTH = 4, FAST_TWO_EVENTS, FAST_CLOSE, FAST_FAILS, FAST_FAILS_LATER, FAST_CLOSE_FAILS };
-static const char *const fast_names[] = {"native-locked",  "native-shared", "native-exclusive", "python-shared",
-                                         "both-shared",    "two-events",    "close-exclusive",  "fails",
-                                         "fails-later",    "close-fails"};
+static const char *const fast_names[] = {
+    "native-locked",   "native-shared", "native-exclusive", "python-shared", "both-shared", "two-events",
+    "close-exclusive", "fails",         "fails-later",      "close-fails"};
 
 int xp_barrier_works(void) {
     if (S->barriers > 1)
@@ -350,8 +350,8 @@ static void fast_setup(int variant) {
         xp_thread("closer", fast_closer, NULL);
 }
 
-SCENE(fast, "kickers that look first, workers that have everybody pass a barrier, or can't any more", fast_setup,
-      fast_names);
+SCENE(fast, "kickers that look first, workers that have everybody pass a barrier, or can't any more",
+      fast_setup, fast_names);
 
 /* -- several writers -------------------------------------------------------------------------- */
 
@@ -754,5 +754,5 @@ static void side_setup(int variant) {
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
 
-const scene_t *const events_scenes[] = {&notify, &fast, &writers, &ring,       &subscribers, &gone, &wait,
-                                        &frozen, &closing, &unregister, &books,       &side, NULL};
+const scene_t *const events_scenes[] = {&notify, &fast,    &writers,    &ring,  &subscribers, &gone, &wait,
+                                        &frozen, &closing, &unregister, &books, &side,        NULL};

@@ -166,7 +166,8 @@ static void spin_setup(int wanted) {
     begin(wanted, sleep_pusher, spin_worker);
 }
 static void spin_final(void) {
-    never(S->r[0] && !S->r[1], "the pusher takes a worker for looking, and it has left without seeing the item");
+    never(S->r[0] && !S->r[1],
+          "the pusher takes a worker for looking, and it has left without seeing the item");
 }
 
 static const scene_t looking_around = {
@@ -516,5 +517,6 @@ static const scene_t ledger = {
     .variant_names = ledger_names,
 };
 
-const scene_t *const litmus_scenes[] = {&kick,      &going_to_sleep, &looking_around, &keeper,   &ringing, &progress, &retire,
-                                        &exclusive, &leaving,        &handover, &ledger,  NULL};
+const scene_t *const litmus_scenes[] = {&kick,    &going_to_sleep, &looking_around, &keeper,
+                                        &ringing, &progress,       &retire,         &exclusive,
+                                        &leaving, &handover,       &ledger,         NULL};

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 import tocsin
 from helpers import MOTOR
 
@@ -58,7 +59,8 @@ def test_a_sandbox_that_forbids_barriers_later_changes_the_form_and_loses_nothin
             # seccomp: membarrier (324 on x86-64, 283 elsewhere) fails with EPERM, in every thread
             import platform
             number = 324 if platform.machine() == "x86_64" else 283
-            rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+            rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number)]
+            rules += [(0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
             code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
             program = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code))
             libc = ctypes.CDLL(None, use_errno=True)

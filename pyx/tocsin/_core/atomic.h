@@ -160,7 +160,8 @@ static inline uint32_t bytes_glance(const shared_bytes *base, uint64_t offset) {
 
 /* Ask for the bytes there to be brought near for writing: they will be written soon. */
 static inline void bytes_expect(shared_bytes *base, uint64_t offset) {
-#if defined(__x86_64__) /* whose compilers take the plain prefetch for this builtin, which gets no right to write */
+#if defined(__x86_64__) /* whose compilers take the plain prefetch for this builtin, which gets no right to  \
+                           write */
     __asm__ __volatile__("prefetchw %0" ::"m"(((unsigned char *)base)[offset]));
 #elif defined(__GNUC__)
     __builtin_prefetch((unsigned char *)base + offset, 1);

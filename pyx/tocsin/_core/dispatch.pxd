@@ -172,7 +172,7 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
 
 
 cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
-    """Keep a streak of events for a batch subscriber that is alone; how many, 0: step. The Python stage's worker."""
+    """Keep a streak of events for a batch subscriber that is alone: how many. The Python stage's worker."""
     cdef EventsQueue* q = stage.queue
     cdef const EventHeader* header = <const EventHeader*> bytes_view(
         q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES

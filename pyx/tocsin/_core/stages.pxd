@@ -75,10 +75,11 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef bint may_go_on = True
     cdef bint rested = False
     cdef bint is_last
+    cdef bint has_skimmed = False
     cdef int pauses = REST_LEAST
     budget_begin(&budget, stage.wq.base_threads != 0)
     stage_turn(stage, 1)
-    while may_go_on:
+    while may_go_on and not has_skimmed:
         limit = native_look(stage)
         if limit == stage.position:
             # Where something came more may be coming; and a look too many steals the writer's cache line.
@@ -97,7 +98,12 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
         while may_go_on and stage.position != limit:
             is_last = not a32_load_relaxed(&q.python_owns)
             if not is_last and not a32_load_relaxed(&q.native_present):
-                stage_skim(stage, limit)      # quick, and no end of the run: who runs us in passing has the rest to do
+                stage_skim(stage, limit)
+                # The Python stage, which runs us in passing, looks again; a flood must not keep it from its events.
+                has_skimmed = stage.is_inline and not was_owed
+                if stage.is_inline and was_owed:
+                    kick_is_cleared(&stage.wq.form)
+                    was_owed = False
             else:
                 may_go_on = stage_walk(stage, limit, &budget, is_last)
             if is_last:

@@ -1,11 +1,12 @@
 """Workers: the threads of a workqueue, how they look around and sleep, and the keeper that watches them.
 
 A worker takes items until there are none, looks around for a moment (native queues only, and only as long as
-looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each
-time nothing came), announces itself as a sleeper, looks once more and parks. While one looks around nobody is called: it counts itself in `spinners`, and looks
-once more after it has counted itself out [spinner-gone], as a sleeper does after its announcement. When the call came counts, not
-when the worker woke: that takes as long as the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue and before the last look, so
-neither a push nor a change under the lock can fall between the look and the sleep.
+looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each time
+nothing came), announces itself as a sleeper, looks once more and parks. While one looks around nobody is
+called: it counts itself in `spinners`, and looks once more after it has counted itself out [spinner-gone], as a
+sleeper does after its announcement. When the call came counts, not when the worker woke: that takes as long as
+the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue
+and before the last look, so neither a push nor a change under the lock can fall between the look and the sleep.
 
 The keeper is one more thread per queue. It sleeps without a time limit unless a delayed item waits for its
 time or somebody armed it: workqueue_call_help() does, when a runnable item is left with no sleeper to call.
