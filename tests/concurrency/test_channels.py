@@ -1,7 +1,7 @@
 """Channels under load: several readers, floods, and ends that come while readers wait.
 
-Every event carries its number. What readers have, in the order of taking, and what the books say must be the whole of
-what was accepted: nothing twice, nothing missing that isn't counted, losses told where they were.
+Every event carries its number. What readers have, in the order of taking, and what the books say must be the
+whole of what was accepted: nothing twice, nothing missing that isn't counted, losses told where they were.
 """
 
 import random

@@ -1,9 +1,11 @@
-/* Scenes on channels: a native stage that puts events in, readers that take them, and all that waits in between.
+/* Scenes on channels: a native stage that puts events in, readers that take them, and all that waits in
+ * between.
  *
- * Events carry their number, from 1 on. A reader checks each one that it takes: the bytes are whole ("bytes"),
- * and with what it tells of lost ones it follows the one taken before it, by whichever reader ("lost"). At the end
- * nobody sleeps and no event lies there that somebody should have taken ("stranded"), and the books of the channel
- * agree with what was taken and with each other ("books"). What must not be dropped is not ("dropped").
+ * Events carry their number, from 1 on. A reader checks each one that it takes: the bytes are whole
+ * ("bytes"), and with what it tells of lost ones it follows the one taken before it, by whichever reader
+ * ("lost"). At the end nobody sleeps and no event lies there that somebody should have taken ("stranded"),
+ * and the books of the channel agree with what was taken and with each other ("books"). What must not be
+ * dropped is not ("dropped").
  *
  * Where a scene has no clock, nothing but the one who should wakes a sleeper.
  */
@@ -43,7 +45,8 @@ static uint32_t fill(payload_t *payload, uint32_t source, uint32_t number) {
     payload->number = number;
     for (int i = 0; i < 4; i++)
         payload->words[i] = number * 17 + source + 1;
-    return S->overflow == LATEST && number % 2 == 0 ? LARGEST : 16; /* longer ones take the place of shorter */
+    return S->overflow == LATEST && number % 2 == 0 ? LARGEST
+                                                    : 16; /* longer ones take the place of shorter */
 }
 
 static void put_in(int q, uint32_t number) {
@@ -111,8 +114,8 @@ static void begin(const set_t *set) {
     S->channel = channel_make(set->overflow, set->capacity, set->timeout, set->is_locked);
     for (uint32_t q = 0; q < S->n_queues; q++) {
         S->queues[q] = queue_new(S->world, 16 + q, 512, ((uint64_t)1 << 32) - 64, NULL);
-        channel_listen_to(S->channel, S->queues[q], set->capacity == 1 ? 128 : 256,
-                          ((uint64_t)1 << 32) - 32, LARGEST);
+        channel_listen_to(S->channel, S->queues[q], set->capacity == 1 ? 128 : 256, ((uint64_t)1 << 32) - 32,
+                          LARGEST);
         S->subscribers[q] = channel_subscribe(S->channel, S->queues[q]);
     }
     if (set->keeper)
@@ -324,10 +327,8 @@ static void accountant(void *unused) {
 static const char *const tally_names[] = {"newest", "oldest"};
 
 static void tally_setup(int variant) {
-    set_t set = {.overflow = variant ? DROP_OLDEST : DROP_NEWEST,
-                 .capacity = 1,
-                 .events = 2,
-                 .is_locked = variant};
+    set_t set = {
+        .overflow = variant ? DROP_OLDEST : DROP_NEWEST, .capacity = 1, .events = 2, .is_locked = variant};
     begin(&set);
     xp_thread("books", accountant, NULL);
 }

@@ -21,7 +21,11 @@ HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "native"
 ENGINE = ["arena", "machine", "search", "main"]
 SCENES = ["litmus", "works", "events", "channels"]
-CORE = {"driver": NATIVE / "driver.pyx", "parts": HERE / "parts.pyx", "channelparts": HERE / "channelparts.pyx"}
+CORE = {
+    "driver": NATIVE / "driver.pyx",
+    "parts": HERE / "parts.pyx",
+    "channelparts": HERE / "channelparts.pyx",
+}
 WATCHED = ["-fsanitize=thread"]
 
 

@@ -101,7 +101,13 @@ def channel_program(choose: random.Random) -> list[Step]:
 
     def notify() -> Step:
         event, payload = choose.choice(payloads)
-        return "notify", (choose.choice(protocols), event), payload, choose.randint(0, 99), choose.randint(1, 4)
+        return (
+            "notify",
+            (choose.choice(protocols), event),
+            payload,
+            choose.randint(0, 99),
+            choose.randint(1, 4),
+        )
 
     def now_and_then() -> Step:
         which = choose.randint(0, 3)
