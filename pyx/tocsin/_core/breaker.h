@@ -34,6 +34,7 @@ static inline void breaker_raise(void) {}
 #ifndef Py_BUILD_CORE
 #define Py_BUILD_CORE 1
 #endif
+#undef _PyGC_FINALIZED /* a macro of Python.h, and a function in there */
 #include "internal/pycore_interp.h"
 
 static inline void breaker_raise(void) {
