@@ -20,7 +20,6 @@ cdef struct MainCall:
     pending_function run      # what the main thread does
     a32 outstanding           # a call that has yet to look for events is on its way
     a32 is_in_table           # it stands in the interpreter's table
-    a32 breaker               # BREAKER_*; the main thread
     void* owner               # the MainReader, or NULL: nobody to call; under the lock of the native workqueue
 
 
@@ -28,4 +27,4 @@ cdef MainCall* main_call_new(Core* core, pending_function run) except NULL
 cdef void main_kick(void* context) noexcept nogil
 cdef bint main_put(MainCall* call) noexcept nogil
 cdef void main_arrive(MainCall* call) noexcept
-cdef void main_try_breaker(MainCall* call) noexcept
+cdef void main_try_breaker() noexcept

@@ -16,6 +16,7 @@ called no call is put in the table any more.
 from libc.stdint cimport uint32_t
 
 from tocsin._core.atomic cimport (
+    a32,
     a32_exchange_full,
     a32_load_acquire,
     a32_load_relaxed,
@@ -29,6 +30,8 @@ from tocsin._core.memory cimport memory_alloc
 from tocsin._core.timer cimport queue_delayed_work
 from tocsin._core.work cimport work_init
 from tocsin._core.workqueue cimport queue_work
+
+from threading import get_ident, main_thread
 
 
 cdef extern from "Python.h" nogil:
@@ -45,6 +48,10 @@ cdef extern from "tocsin/_core/breaker.h":
 
 cdef enum:
     RETRY_NS = 1_000_000
+
+
+# What this interpreter can do, once it is known: BREAKER_*.
+cdef a32 breaker
 
 
 cdef MainCall* main_call_new(Core* core, pending_function run) except NULL:
@@ -99,10 +106,10 @@ cdef void main_retry(Work* work) noexcept nogil:
 
 cdef void main_look_up(MainCall* call) noexcept nogil:
     """Have a busy main thread look at the table. Any thread."""
-    cdef uint32_t breaker = a32_load_relaxed(&call.breaker)
-    if breaker == BREAKER_NEEDLESS:
+    cdef uint32_t known = a32_load_relaxed(&breaker)
+    if known == BREAKER_NEEDLESS:
         return
-    if breaker == BREAKER_WORKS:
+    if known == BREAKER_WORKS:
         breaker_raise()
         queue_delayed_work(&call.core.native, &call.retry, RETRY_NS)         # in case that it missed that
     elif call.core.python.base_threads != 0:
@@ -121,10 +128,14 @@ cdef void main_arrive(MainCall* call) noexcept:
     """Take the next kick for a new one: the call, first thing. The main thread."""
     a32_store_release(&call.is_in_table, 0)                                 # [call-arrives]
     a32_exchange_full(&call.outstanding, 0)                                 # [main-kicked]
-    main_try_breaker(call)
+    main_try_breaker()
 
 
-cdef void main_try_breaker(MainCall* call) noexcept:
+cdef void main_try_breaker() noexcept:
     """See whether there is a way to have a busy main thread look up. The main thread."""
-    if a32_load_relaxed(&call.breaker) == BREAKER_UNTRIED:
-        a32_store_relaxed(&call.breaker, breaker_try())
+    if a32_load_relaxed(&breaker) == BREAKER_UNTRIED:
+        a32_store_relaxed(&breaker, breaker_try())
+
+
+if get_ident() == main_thread().ident:
+    main_try_breaker()       # early, when nobody else wants the GIL: that would hide it

@@ -191,7 +191,7 @@ cdef MainReader main_new(
     cdef MainReader main = MainReader.__new__(MainReader)
     cdef MainCall* call = main_call_new(channel.core, <pending_function> <void*> main_run)
     if is_main:
-        main_try_breaker(call)
+        main_try_breaker()
     core_retain(call.core)
     main.call = call
     main.channel = channel

@@ -52,6 +52,12 @@ from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport WorkQueue
 
 
+cdef enum Remedy:
+    REMEDY_TRY        # there may be room now
+    REMEDY_WAIT
+    REMEDY_DROP
+
+
 # -- a place in a queue ----------------------------------------------------------------------------
 
 cdef inline Listener* listener_new(
@@ -132,24 +138,40 @@ cdef inline bint listener_settle(
     Listener* listener, Channel* channel, const tocsin_event* event
 ) noexcept nogil:
     """Settle what becomes of an event in a channel; False: the stage should wait for room. Its stage."""
+    cdef Remedy remedy
+    cdef int tries = 0
     if channel.overflow == OVERFLOW_LATEST and channel_overwrite(channel, event):
         channel_count_offered(channel)
         return True
-    if channel_put(channel, event):
+    while not channel_put(channel, event):
+        remedy = listener_find_room(listener, channel, event, tries)
+        if remedy == REMEDY_WAIT:
+            return False
+        if remedy == REMEDY_DROP:
+            channel_drop(channel, event)
+            channel_count_offered(channel)
+            return True
+        tries += 1
+    if not listener.is_touched:
         listener_touch(listener)
-    elif channel.overflow == OVERFLOW_DROP_OLDEST:
-        channel_push_out(channel)
-        while not channel_put(channel, event):       # an empty ring takes any event
-            channel_push_out(channel)
-        listener_touch(listener)
-    elif channel.overflow == OVERFLOW_BLOCK and listener_tries_again(listener, channel, event):
-        listener_touch(listener)
-    elif channel.overflow == OVERFLOW_BLOCK and listener_may_wait(listener, channel):
-        return False
-    else:
-        channel_drop(channel, event)
     channel_count_offered(channel)
     return True
+
+
+cdef inline Remedy listener_find_room(
+    Listener* listener, Channel* channel, const tocsin_event* event, int tries
+) noexcept nogil:
+    """What to do about an event that found no room, having tried so often before. Its stage."""
+    if channel.overflow == OVERFLOW_DROP_OLDEST:
+        channel_push_out(channel)            # in the end the ring is empty, and takes any event
+        return REMEDY_TRY
+    if channel.overflow != OVERFLOW_BLOCK:
+        return REMEDY_DROP
+    if tries == 0:
+        # What is read after this look will be noticed (listener_has_news), or found by the second try.
+        listener.tried_at = a64_load_acquire(&channel.n_out)                # [room-made]
+        return REMEDY_TRY
+    return REMEDY_WAIT if listener_may_wait(listener, channel) else REMEDY_DROP
 
 
 cdef inline void channel_count_offered(Channel* channel) noexcept nogil:
@@ -159,21 +181,12 @@ cdef inline void channel_count_offered(Channel* channel) noexcept nogil:
 
 cdef inline void listener_touch(Listener* listener) noexcept nogil:
     """Have the channel kicked at the end of the streak. Its stage."""
-    if not listener.is_touched:
-        listener.is_touched = True
-        listener.next_touched = listener.touched[0]
-        listener.touched[0] = listener
+    listener.is_touched = True
+    listener.next_touched = listener.touched[0]
+    listener.touched[0] = listener
 
 
 # -- waiting for room ------------------------------------------------------------------------------
-
-cdef inline bint listener_tries_again(
-    Listener* listener, Channel* channel, const tocsin_event* event
-) noexcept nogil:
-    """Put an event in after all; False: no room, and what is read after `tried_at` will be noticed. Its stage."""
-    listener.tried_at = a64_load_acquire(&channel.n_out)                    # [room-made]
-    return channel_put(channel, event)
-
 
 cdef inline bint listener_may_wait(Listener* listener, Channel* channel) noexcept nogil:
     """True if the stage should wait for room in a full channel, until `deadline`. Its stage."""

@@ -71,16 +71,11 @@ cdef inline bint channel_put(Channel* channel, const tocsin_event* event) noexce
     cdef uint64_t length = channel_stride(channel, event)
     cdef uint64_t lost = channel.unreported + event.lost
     cdef uint64_t at
-    if not channel_has_place(channel):
+    if not channel_has_place(channel) or ring_claim_locked(&segment.ring, length, &at) != CLAIMED:
         return False
-    if lost > LOST_MAX and ring_claim_locked(&segment.ring, HEADER_BYTES + length, &at) == CLAIMED:
-        channel_write_lost(segment, at, lost)
-        at += HEADER_BYTES
-        lost = 0
-    elif ring_claim_locked(&segment.ring, length, &at) != CLAIMED:
-        return False
-    channel_write(segment, at, event, min(lost, <uint64_t> LOST_MAX))
-    channel.unreported = lost - min(lost, <uint64_t> LOST_MAX)
+    if lost != 0:
+        lost = channel_tell_lost(channel, &at, length, lost)
+    channel_write(segment, at, event, lost)
     if segment.in_place:
         latest_note(segment, event.protocol, event.event, event.source, at)
     count_one(&channel.n_in)
@@ -92,8 +87,27 @@ cdef inline bint channel_put(Channel* channel, const tocsin_event* event) noexce
     return True
 
 
+cdef inline uint64_t channel_tell_lost(
+    Channel* channel, uint64_t* at, uint64_t length, uint64_t lost
+) noexcept nogil:
+    """How many lost events the record that is about to be written tells of. A writer.
+
+    Its claim is moved behind a pad that tells of them if they are more than a header has bits for.
+    """
+    cdef Segment* segment = channel.writing
+    channel.unreported = 0
+    if lost <= LOST_MAX:
+        return lost
+    if ring_claim_locked(&segment.ring, HEADER_BYTES + length, at) == CLAIMED:
+        channel_write_lost(segment, at[0], lost)
+        at[0] += HEADER_BYTES
+        return 0
+    channel.unreported = lost - LOST_MAX
+    return LOST_MAX
+
+
 cdef inline void channel_write_lost(Segment* segment, uint64_t at, uint64_t lost) noexcept nogil:
-    """Write a pad that tells of more lost events than a header has bits for. A writer."""
+    """Write a pad that tells of many lost events. A writer."""
     cdef EventHeader pad
     pad.timestamp = lost
     pad.size_flags = header_size_flags(0, HEADER_PAD)

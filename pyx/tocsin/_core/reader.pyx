@@ -42,6 +42,7 @@ from tocsin._core.take cimport (
     TAKE_MOST,
     channel_after_taking,
     channel_call_next,
+    channel_follow,
     channel_front,
     channel_settle,
     channel_step,
@@ -146,8 +147,11 @@ cdef class ChannelCore:
                 if type_of(channel, &record) != <PyObject*> batch.type:
                     break
                 has_memory = batch_add(batch, &record)
-                if has_memory:
+                while has_memory:
                     channel_step(channel, &record)
+                    if batch.count == limit or not channel_follow(channel, &record):
+                        break
+                    has_memory = batch_add(batch, &record)
             channel_settle(channel)
             is_more = channel_may_have(channel)
             lock_drop(&channel.lock)
