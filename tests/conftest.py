@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -52,6 +53,9 @@ def pytest_report_header() -> list[str]:
 
 def pytest_sessionstart() -> None:
     """Stop at once if the tests would run something else than was asked for."""
+    # Ignored where the tests run in the background of a shell, and programs would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     expected, found = wanted(), in_force()
     if tocsin.backend.gil_is_off and "TOCSIN_WRITERS" not in os.environ:
         expected["writers"] = "cas"  # without a GIL there is no other way

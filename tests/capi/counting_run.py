@@ -36,7 +36,14 @@ drain = collections.deque(maxlen=0).extend
 
 
 def count_python(event: object, payload: bytes, events: int) -> int:
-    """Count while notify() is called; the loop is map's, in C, over an object that repeats."""
+    """Count while notify() is called; the loop is map's, in C, over an object that repeats.
+
+    The less of two rounds: what a worker's thread needs once, whenever its first turn comes, is no event's.
+    """
+    return min(count_once(event, payload, events) for _ in range(2))
+
+
+def count_once(event: object, payload: bytes, events: int) -> int:
     calls = map(pipeline.notify, itertools.repeat(event, events), itertools.repeat(payload))
     begin(events)
     drain(calls)
@@ -65,7 +72,8 @@ with tocsin.Pipeline(max_workers=2) as pipeline:
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
 
         def count_native(event: tocsin.EventType, size: int, *, planted: bool = False) -> int:
-            return library.counting_notify(producer.address, event.id, size, EVENTS, planted)
+            what = (producer.address, event.id, size, EVENTS, planted)
+            return min(library.counting_notify(*what) for _ in range(2))
 
         print("native notify:", count_native(BENCH.pair, 8))
         print("native notify, mutexes:", library.counting_locked())
