@@ -84,6 +84,7 @@ class PipelineWorld:
         self.pipeline._queue_start = start
         self.calls: dict[int, list[Any]] = {}
         self.ears: list[Any] = []
+        self.channels: list[Any] = []
         self.producers: list[Any] = []
         self.roomy = 0  # a protocol whose queue never fills
 
@@ -103,7 +104,8 @@ class PipelineWorld:
                 del books[own]
         counts = [(ear.state, ear.stats()) for ear in self.ears]
         ears = [(state, of.calls, of.errors, repr(of.last_error)) for state, of in counts]
-        return protocols, stats.unknown, stats.closed, ears
+        channels = [(repr(channel), channel.stats()._asdict()) for channel in self.channels]
+        return protocols, stats.unknown, stats.closed, ears, channels
 
     # -- steps
 
@@ -137,6 +139,30 @@ class PipelineWorld:
 
     def cancel(self, number: int) -> Any:
         return self.ears[number % len(self.ears)].cancel() if self.ears else None
+
+    def channel(self, keys: list[Any], capacity: int, overflow: str) -> str:
+        names = [self.twin.Key(number, event, self.source(source)) for number, event, source in keys]
+        timeout = 1 if overflow == "block" else None  # without threads it never waits
+        for number, _, _ in keys:
+            self.calls.setdefault(number, [])
+        channel = self.pipeline.channel(names, capacity=capacity, overflow=overflow, timeout=timeout)
+        self.channels.append(channel)
+        return repr(channel.subscription)
+
+    def take(self, number: int, times: int) -> Any:
+        if not self.channels:
+            return None
+        channel = self.channels[number % len(self.channels)]
+        return [outcome(lambda: self.shown(channel.get(timeout=0))) for _ in range(times)]
+
+    def take_batch(self, number: int, most: int) -> Any:
+        if not self.channels:
+            return None
+        channel = self.channels[number % len(self.channels)]
+        return outcome(lambda: self.shown(channel.get_batch(most, timeout=0)))
+
+    def end_channel(self, number: int) -> Any:
+        return self.channels[number % len(self.channels)].close() if self.channels else None
 
     def notify(self, event: tuple[int, int], payload: Any, timestamp: Any, times: int) -> Any:
         return [outcome(lambda: self.pipeline.notify(event, payload, timestamp)) for _ in range(times)]
@@ -180,7 +206,8 @@ class PipelineWorld:
 
     def fail(self, failure: Any) -> None:
         number = failure.subscription.event.protocol
-        self.calls[number].append(("failed", repr(failure.exception), self.ears.index(failure.subscription)))
+        who = [*self.ears, *(channel.subscription for channel in self.channels)].index(failure.subscription)
+        self.calls[number].append(("failed", repr(failure.exception), who))
 
     def source(self, source: int | None) -> Any:
         return self.twin.ALL if source is None else source

@@ -5,6 +5,7 @@ delivered is counted. Start with Protocol, EventType and Pipeline.
 """
 
 from tocsin.backend import EventHeader
+from tocsin.channel import Channel
 from tocsin.errors import (
     ClosedError,
     ExclusiveError,
@@ -21,7 +22,7 @@ from tocsin.notifier import BAD, DONE, OK, STOP, NotifierChain
 from tocsin.pipeline import Pipeline
 from tocsin.producer import Producer
 from tocsin.protocol import EventType, Protocol
-from tocsin.stats import PipelineStats, ProtocolStats, SubscriptionStats
+from tocsin.stats import ChannelStats, PipelineStats, ProtocolStats, SubscriptionStats
 from tocsin.subscription import Subscription
 from tocsin.workqueue import Work, WorkQueue
 
@@ -32,6 +33,8 @@ __all__ = [
     "OK",
     "STOP",
     "Batch",
+    "Channel",
+    "ChannelStats",
     "ClosedError",
     "Event",
     "EventHeader",

@@ -21,6 +21,7 @@ __all__ = [
     "OK",
     "STOP",
     "Batch",
+    "ChannelCore",
     "Event",
     "EventCode",
     "EventHeader",
@@ -45,6 +46,7 @@ __all__ = [
 
 # What the pure backend can't do, since nobody in it is native. Each raises NotImplementedError and says why.
 NATIVE_ONLY: Final = (
+    "Pipeline.subscribe(main_thread=True)",
     'Pipeline(kick="membarrier")',
     "Pipeline.subscribe_native",
     "Producer.address",
@@ -83,10 +85,12 @@ if TYPE_CHECKING or name == "cython":
     from tocsin._core.event import Event, EventCode, make_event
     from tocsin._core.header import EventHeader
     from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+    from tocsin._core.reader import ChannelCore
     from tocsin._core.ties import SubscriptionCore
     from tocsin._core.works import WorkCore, WorkQueueCore
 else:
     from tocsin.pure.batch import Batch
+    from tocsin.pure.channel import ChannelCore
     from tocsin.pure.engine import PipelineCore
     from tocsin.pure.event import Event, EventCode, make_event
     from tocsin.pure.exit import close_gil

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tocsin import backend
 from tocsin.enabling import Grant, Sources
-from tocsin.errors import ClosedError, SourceError
+from tocsin.errors import ClosedError, SourceError, UnknownEventError
 from tocsin.key import Key
 from tocsin.protocol import Protocol
 from tocsin.subscription import Part, Subscription
@@ -24,8 +24,9 @@ __all__ = ["Bindings", "Registration"]
 class Registration:
     """Keep what belongs to a protocol while it is registered."""
 
-    def __init__(self, protocol: Protocol, sources: Sources, queue: object) -> None:
+    def __init__(self, protocol: Protocol, sources: Sources, queue: object, queue_size: int) -> None:
         self.protocol = protocol
+        self.queue_size = queue_size
         self.sources = sources
         self.queue = queue
         self.types = {event.id: event for event in protocol.events}
@@ -56,6 +57,8 @@ class Bindings(backend.PipelineCore):
 
     def _bind(self, subscription: Subscription, part: Part, registration: Registration) -> None:
         """Put a part in the chains. Under the lock."""
+        if subscription.channel is not None:
+            subscription.channel._listen(self, part, registration)
         part.registration = registration
         for key in part.keys:
             if key.event not in registration.types:
@@ -65,19 +68,25 @@ class Bindings(backend.PipelineCore):
 
     def _bind_waiting(
         self, registration: Registration
-    ) -> tuple[list[Subscription], list[tuple[Subscription, Key]]]:
-        """Bind what waited for a protocol, oldest first; it, and the keys that it lacks. Under the lock."""
+    ) -> tuple[list[Subscription], list[tuple[Subscription, list[Key], Exception]]]:
+        """Bind what waited for a protocol, oldest first; it, and what can't be had. Under the lock."""
         bound = []
-        lacking = []
+        lacking: list[tuple[Subscription, list[Key], Exception]] = []
         for subscription in self._subscriptions:
             part = subscription._parts.get(registration.protocol.id)
             if part is None:
                 continue
             unknown = [key for key in part.keys if key.event not in registration.types]
-            lacking += [(subscription, key) for key in unknown]
-            if len(unknown) < len(part.keys):
+            for key in unknown:
+                error = UnknownEventError(f"{registration.protocol!r} has no event {key.event}: {key!r}")
+                lacking.append((subscription, [key], error))
+            if len(unknown) == len(part.keys):
+                continue
+            try:
                 self._bind(subscription, part, registration)
                 bound.append(subscription)
+            except ValueError as too_large:  # a channel that would need more memory than one may have
+                lacking.append((subscription, [key for key in part.keys if key not in unknown], too_large))
         return bound, lacking
 
     def _forget(self, registration: Registration) -> None:
@@ -180,6 +189,8 @@ class Bindings(backend.PipelineCore):
                 return
             subscription._ended = how
             subscription._deactivate()
+            if subscription.channel is not None:
+                self._shut_channel(subscription.channel)
             self._subscriptions.pop(subscription, None)
             for part in subscription._parts.values():
                 self._take_off_books(subscription, part.keys)

@@ -1,9 +1,10 @@
-"""What kind of thing a callable is."""
+"""What kind of thing a callable is, and where we are."""
 
+import threading
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any
 
-__all__ = ["is_asynchronous", "is_same"]
+__all__ = ["is_asynchronous", "is_main", "is_same"]
 
 BOUND = (MethodType, BuiltinMethodType, MethodWrapperType)
 
@@ -22,3 +23,8 @@ def is_same(one: Any, other: Any) -> bool:
     """Return whether two callables are the same function, or the same function of the same object."""
     # Bound methods are made anew at each access; their == compares the function and the object's identity.
     return one is other or (isinstance(one, BOUND) and isinstance(other, BOUND) and bool(one == other))
+
+
+def is_main() -> bool:
+    """Return whether the caller is on the main thread."""
+    return threading.get_ident() == threading.main_thread().ident

@@ -1,10 +1,10 @@
 """The pipeline: where producers, queues, workers and subscribers come together.
 
-A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the core's
-own; what stands here is cold, and the rest of that in its bases: subscribers.py, registrations.py,
-bindings.py. The lock serialises what changes the sets of protocols, subscriptions and producers; it is
-never held while user code runs or while anything waits. Nothing that the pipeline keeps refers back to it,
-so dropping the last reference ends it at once.
+A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the
+core's own; what stands here is cold, and the rest of that in its bases: channels.py, subscribers.py,
+registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and
+producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
+refers back to it, so dropping the last reference ends it at once.
 """
 
 import os
@@ -15,6 +15,8 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tocsin import backend, exit
+from tocsin.callables import is_main
+from tocsin.channels import Channels
 from tocsin.enabling import Turns
 from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
@@ -22,7 +24,6 @@ from tocsin.key import Key, checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
 from tocsin.stats import PipelineStats, ProtocolStats
-from tocsin.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from tocsin.bindings import Registration
@@ -35,7 +36,12 @@ KICKS = ("auto", "membarrier", "atomic")
 EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
 
-class Pipeline(Subscribers):
+def left_until(until: float | None) -> float | None:
+    """Return how many seconds are left; None: no end."""
+    return None if until is None else max(0.0, until - time.monotonic())
+
+
+class Pipeline(Channels):
     """Carry events from producers to subscribers: each accepted one once, in order, each other counted.
 
     workers: native workers, default two; beside them run one Python worker (on free-threaded builds as
@@ -127,11 +133,15 @@ class Pipeline(Subscribers):
 
         Then all its calls have returned; later events don't prolong it. False: the timeout (seconds) ran
         out. RuntimeError inside a callback, and without timeout while frozen: it would wait for itself.
+        On the main thread it also calls what waits for that (main_thread=True).
         """
         self._refuse_inside("flush")
         if self._frozen and timeout is None:
             raise RuntimeError("flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout")
-        return self._flush(timeout)
+        began = time.monotonic()
+        if not self._flush(timeout):
+            return False
+        return not is_main() or self._drain_main(None if timeout is None else left_until(began + timeout))
 
     def freeze(self) -> None:
         """Let no new call start until thaw(); returns at once. Events are accepted all the while."""
@@ -152,7 +162,8 @@ class Pipeline(Subscribers):
         Harmless to repeat. True: everything accepted was delivered. False: the timeout (seconds) ran
         out; no further callback starts and the rest is counted as abandoned. Sources are switched off
         in both cases, unless another thread is inside set_enabled when time is over; errors of that go
-        to on_error. RuntimeError inside a callback or set_enabled.
+        to on_error. On the main thread it calls what waits for that; another one leaves it to the main
+        thread. RuntimeError inside a callback or set_enabled.
         """
         self._refuse_inside("close")
         if timeout is not None and not timeout >= 0:
@@ -165,22 +176,22 @@ class Pipeline(Subscribers):
             for producer in exclusive:
                 producer._shut()
 
-        def left() -> float | None:
-            return None if until is None else max(0.0, until - time.monotonic())
-
         if not self._stopped:
-            quiet = self._await_writers(left())
-            quiet = all(producer._await_left(left()) for producer in exclusive) and quiet
+            quiet = self._await_writers(left_until(until))
+            quiet = all(producer._await_left(left_until(until)) for producer in exclusive) and quiet
             self.thaw()
-            delivered = self._flush(left()) and quiet
-            self._close_sources(left())
+            delivered = self._flush(left_until(until)) and quiet
+            if delivered and is_main():
+                delivered = self._drain_main(left_until(until))
+            self._close_sources(left_until(until))
             with self._lock:
                 if not self._stopped:  # of several threads that close, the first one to come here decides
                     self._delivered_all = delivered
                     self._stopped = True  # after what it makes good for the other closers
                     self._stop()
+                    self._end_mains(delivered)
         if self._delivered_all:
-            self._await_workers(left())
+            self._await_workers(left_until(until))
         return self._delivered_all
 
     def __del__(self) -> None:

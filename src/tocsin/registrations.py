@@ -76,25 +76,24 @@ class Registrations(Bindings):
             for protocol in protocols
         ]
         made: list[Registration] = []
-        waited: list[tuple[Registration, list[Subscription], list[tuple[Subscription, Key]]]] = []
+        waited: list[tuple[list[Subscription], list[tuple[Subscription, list[Key], Exception]]]] = []
         with self._lock:
             self._check_new(protocols, size)  # again: others ran meanwhile
             try:
                 for protocol, its_sources in zip(protocols, sources, strict=True):
                     queue = self._add_queue(protocol.id, size, self._queue_start, types_of(protocol))
-                    made.append(Registration(protocol, its_sources, queue))
+                    made.append(Registration(protocol, its_sources, queue, size))
                     self._registrations[protocol.id] = made[-1]
-                waited = [(registration, *self._bind_waiting(registration)) for registration in made]
+                waited = [self._bind_waiting(registration) for registration in made]
             except BaseException:
                 for registration in made:
                     self._forget(registration)
                 raise
             for protocol in protocols:
                 self._open_queue(protocol.id)
-        for registration, bound, lacking in waited:
-            for subscription, key in lacking:
-                error = UnknownEventError(f"{registration.protocol!r} has no event {key.event}: {key!r}")
-                self._purge(subscription, [key], error)
+        for registration, (bound, lacking) in zip(made, waited, strict=True):
+            for subscription, keys, error in lacking:
+                self._purge(subscription, keys, error)
             for subscription in bound:
                 self._enable_late(subscription, registration)
 

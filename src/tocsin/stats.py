@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["PipelineStats", "ProtocolStats", "SubscriptionStats"]
+__all__ = ["ChannelStats", "PipelineStats", "ProtocolStats", "SubscriptionStats"]
 
 
 class ProtocolStats(NamedTuple):
@@ -44,6 +44,25 @@ class PipelineStats(NamedTuple):
     unknown: int
     closed: int
     workers: int
+
+
+class ChannelStats(NamedTuple):
+    """What became of the events that a channel was offered.
+
+    ``offered == delivered + dropped + conflated + pending``, where pending is counted by walking its
+    ring. delivered: taken by a reader; dropped: found no room, or made room for another one;
+    conflated: overwritten by a later one of the same source. capacity: events that it has room for;
+    high_water: the most that were queued. waits: how often a protocol waited for room in it.
+    """
+
+    offered: int
+    delivered: int
+    dropped: int
+    conflated: int
+    pending: int
+    capacity: int
+    high_water: int
+    waits: int
 
 
 class SubscriptionStats(NamedTuple):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
-from tocsin.callables import is_asynchronous, is_same
+from tocsin.callables import is_asynchronous, is_main, is_same
+from tocsin.channel import Channel
 from tocsin.errors import UnknownEventError
 from tocsin.event import Batch, Event
 from tocsin.key import ALL, Key, checked
@@ -24,6 +25,8 @@ C = TypeVar("C", bound=Callable[..., object])
 R = TypeVar("R")
 T = TypeVar("T")
 
+MAIN_CAPACITY = 1024  # events that wait for the main thread
+
 
 class Subscribers(Registrations):
     """Take the subscriptions of a pipeline."""
@@ -37,6 +40,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: Literal[False] = False,
+        main_thread: bool = False,
     ) -> Subscription: ...
     @overload
     def subscribe(
@@ -57,6 +61,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: Literal[False] = False,
+        main_thread: bool = False,
     ) -> Callable[[Callable[[Event[R]], T]], Callable[[Event[R]], T]]: ...
     @overload
     def subscribe(
@@ -77,6 +82,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Subscription: ...
     @overload
     def subscribe(
@@ -87,6 +93,7 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Callable[[C], C]: ...
     def subscribe(
         self,
@@ -96,15 +103,18 @@ class Subscribers(Registrations):
         source: int = ALL,
         priority: int = 0,
         batch: bool = False,
+        main_thread: bool = False,
     ) -> Any:
         """Have a callable called with each event, on a Python worker; returns the Subscription.
 
         event: a bound EventType, a Key, (protocol, event), a Protocol for all its events, or a list of
         these. Without callback: a decorator that returns the function. source: one, or ALL. Higher
-        priorities are called first; those of ALL come before those of a source. A callback that
-        returns tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many
-        events, after the per-event ones. Callables are kept until cancelled. Every event accepted after
-        this returned is offered; of those queued before, a suffix; from inside a callback, from the
+        priorities are called first; those of ALL come before those of a source. A callback that returns
+        tocsin.STOP ends the chain for this event. batch: the callable gets a Batch of many events, after
+        the per-event ones. main_thread: it is called on the main thread instead, at its next bytecode
+        boundary, in the middle of whatever that does, as a signal handler is: up to 1,024 events wait for
+        that, more are dropped and told by `lost`. Callables are kept until cancelled. Every event accepted
+        after this returned is offered; of those queued before, a suffix; from inside a callback, from the
         next event on.
 
         A protocol that is not registered yet is waited for: the subscription is pending. If the protocol
@@ -116,7 +126,9 @@ class Subscribers(Registrations):
         if callback is None:
 
             def decorate(function: Any) -> Any:
-                self.subscribe(event, function, source=source, priority=priority, batch=batch)
+                self.subscribe(
+                    event, function, source=source, priority=priority, batch=batch, main_thread=main_thread
+                )
                 return function
 
             return decorate
@@ -126,7 +138,16 @@ class Subscribers(Registrations):
             raise TypeError(
                 f"{callback!r} is a coroutine function: a worker can't await it; pass a plain function"
             )
-        return self._subscribe(event, callback, source, priority, batch, 0, 0)
+        if batch and main_thread:
+            raise ValueError(
+                "a batch can't be handed to the main thread: take batch=True or main_thread=True"
+            )
+        keys = self._keys(event, source)
+        if not main_thread:
+            return self._subscribe(keys, callback, priority, batch)
+        # There is no order to have a priority in, but what is wrong with one is told all the same.
+        channel: Channel[Any] = Channel(keys, MAIN_CAPACITY, "drop_newest", None)
+        return self._subscribe(keys, callback, priority, channel=channel)
 
     def subscribe_native(
         self, event: Named, function: Any, context: int = 0, *, source: int = ALL, priority: int = 0
@@ -139,21 +160,23 @@ class Subscribers(Registrations):
         """
         address = backend.function_address(function)
         context = checked("context", context, (1 << 64) - 1)
-        return self._subscribe(event, function, source, priority, False, address, context)
+        return self._subscribe(self._keys(event, source), function, priority, False, (address, context))
 
-    def _subscribe(
-        self,
-        event: Any,
-        callback: Any,
-        source: int,
-        priority: int,
-        batch: bool,
-        address: int,
-        context: int,
-    ) -> Subscription:
+    def _keys(self, event: Any, source: int) -> tuple[Key, ...]:
         keys = keys_of(event, source)
         if not keys:
             raise ValueError(f"{event!r} names no event to subscribe to")
+        return keys
+
+    def _subscribe(
+        self,
+        keys: tuple[Key, ...],
+        callback: Any,
+        priority: int = 0,
+        batch: bool = False,
+        target: tuple[int, int] = (0, 0),
+        channel: Channel[Any] | None = None,
+    ) -> Subscription:
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise TypeError(f"priority must be an int, not {priority!r}")
         if not -(1 << 31) <= priority < 1 << 31:
@@ -162,19 +185,26 @@ class Subscribers(Registrations):
             self._refuse_closed()
             for key in keys:
                 self._check_known(key)
-                self._check_once(key, callback, address, context)
-            subscription = Subscription(self, keys, callback, priority, batch, address != 0)
-            subscription.target = (address, context)
+                self._check_once(key, callback, target)
+            subscription = Subscription(self, keys, callback, priority, batch, target != (0, 0), channel)
+            subscription.target = target
+            if channel is not None:
+                channel.subscription = subscription
+                channel._prepare(self, self._queue_start)
             registrations = [
                 (part, registration)
                 for number, part in subscription._parts.items()
                 if (registration := self._registered(number)) is not None
             ]
             try:
+                if channel is not None and callback is not channel:
+                    self._call_on_main(subscription, is_main())
                 for part, registration in registrations:
                     self._bind(subscription, part, registration)
             except BaseException:
                 subscription._deactivate()
+                if channel is not None:
+                    self._shut_channel(channel)
                 raise
             self._subscriptions[subscription] = None
             for key in keys:
@@ -193,8 +223,8 @@ class Subscribers(Registrations):
         if registration is not None and key.event not in registration.types:
             raise UnknownEventError(f"{registration.protocol!r} has no event {key.event}")
 
-    def _check_once(self, key: Key, callback: Any, address: int, context: int) -> None:
+    def _check_once(self, key: Key, callback: Any, target: tuple[int, int]) -> None:
         for other in tuple(self._by_key.get(key, ())):
-            same = other.target == (address, context) if address else is_same(other.callback, callback)
+            same = other.target == target if target[0] else is_same(other.callback, callback)
             if same:
                 raise ValueError(f"{callback!r} is subscribed to {key!r} already, as {other!r}")

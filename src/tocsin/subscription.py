@@ -1,4 +1,4 @@
-"""A subscription: a callable on the chains of one or more keys, until it is cancelled.
+"""A subscription: a callable or a channel on the chains of one or more keys, until it is cancelled.
 
 Made by Pipeline.subscribe(). The pipeline keeps it and its callable; so dropping a Subscription cancels
 nothing. Any thread may cancel, callbacks too.
@@ -20,6 +20,7 @@ from tocsin.stats import SubscriptionStats
 
 if TYPE_CHECKING:
     from tocsin.bindings import Registration
+    from tocsin.channel import Channel
     from tocsin.subscribers import Subscribers
 
 __all__ = ["Part", "Subscription"]
@@ -41,7 +42,7 @@ class Part:
 
 
 class Subscription(SubscriptionCore):
-    """Stand for a callable that hears of events; leaving its ``with`` block cancels it."""
+    """Stand for a callable or a channel that hears of events; leaving its ``with`` block cancels it."""
 
     def __init__(
         self,
@@ -51,9 +52,13 @@ class Subscription(SubscriptionCore):
         priority: int,
         batch: bool,
         native: bool,
+        channel: "Channel[Any] | None" = None,
     ) -> None:
-        self._setup(callback, not native, batch)
+        self._setup(callback, not native and channel is None, batch)
+        if channel is not None:
+            self._setup_channel(channel)
         self.native = native
+        self.channel = channel
         self._pipeline = weakref.ref(pipeline)
         self._ended: Literal["cancelled", "purged"] | None = None
         self._parts: dict[int, Part] = {}  # by protocol id
@@ -100,7 +105,7 @@ class Subscription(SubscriptionCore):
         return MappingProxyType(failed)
 
     def stats(self) -> SubscriptionStats:
-        """Return what was counted so far; of native subscriptions nothing is."""
+        """Return what was counted so far of a callable: a channel has books of its own."""
         return SubscriptionStats(*self._counts())
 
     def cancel(self, *, wait: bool = True, timeout: float | None = None) -> bool:
@@ -141,5 +146,7 @@ class Subscription(SubscriptionCore):
     def __repr__(self) -> str:
         what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         kind = " batch" if self.batch else ""
+        if self.channel is not None and self.channel is not self.callback:
+            kind = " main_thread"
         callback = getattr(self.callback, "__qualname__", None) or repr(self.callback)
         return f"<Subscription {what} {self.state}{kind} priority={self.priority} {callback}>"

@@ -137,6 +137,8 @@ void hook_call_batches(void *owner) { (void)owner; }
 
 void hook_run(void *owner, int stage, int step) {
     queue_scene_t *q = owner;
+    if (q == NULL)
+        return; /* a queue of other scenes */
     xp_scene_step(&q->inside[stage]);
     q->inside[stage] += (uint32_t)step;
     if (q->inside[stage] > 1)

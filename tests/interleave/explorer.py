@@ -20,8 +20,12 @@ from native import programs
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "native"
 ENGINE = ["arena", "machine", "search", "main"]
-SCENES = ["litmus", "works", "events"]
-CORE = {"driver": NATIVE / "driver.pyx", "parts": HERE / "parts.pyx"}
+SCENES = ["litmus", "works", "events", "channels"]
+CORE = {
+    "driver": NATIVE / "driver.pyx",
+    "parts": HERE / "parts.pyx",
+    "channelparts": HERE / "channelparts.pyx",
+}
 WATCHED = ["-fsanitize=thread"]
 
 

@@ -7,5 +7,6 @@
 extern const scene_t *const litmus_scenes[];
 extern const scene_t *const works_scenes[];
 extern const scene_t *const events_scenes[];
+extern const scene_t *const channels_scenes[];
 
 #endif

@@ -36,6 +36,15 @@ SMALL += [
 ]
 SMALL += ["wait/flush-native", "close/native-shared", "close/native-exclusive", "books", "side/one-more"]
 SMALL += ["unregister"]
+SMALL += [
+    "channel/one-reader",
+    "channel/two-readers",
+    "channel/locked",
+    "overflow",
+    "block/room",
+    "block/leave",
+]
+SMALL += ["end", "tally"]
 
 
 @pytest.fixture(scope="module")

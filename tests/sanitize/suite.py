@@ -57,6 +57,7 @@ ENDS_WITH_THREADS = {
 SHORT_THREAD = [
     "tests/capi/test_native_writers.py",
     "tests/capi/test_native_subscribers.py",
+    "tests/concurrency/test_channels.py",
     "tests/concurrency/test_churn.py",
     "tests/concurrency/test_producers.py",
     "tests/unit/test_pipeline_close.py",

@@ -58,6 +58,23 @@ with tocsin.Pipeline(workers=0) as pipeline:
     assert_type(pipeline.notify_many(MOTOR.limit, bytes(16)), int)
     assert_type(pipeline.flush(1.0), bool)
 
+    limits = pipeline.channel(MOTOR.limit, source=3, overflow="drop_oldest")
+    assert_type(limits, tocsin.Channel[Limit])
+    assert_type(limits.get(timeout=0), tocsin.Event[Limit])
+    assert_type(limits.get().report.rpm, int)
+    assert_type(limits.get_batch(100, timeout=1.5), tocsin.Batch[Limit])
+    for each in limits:
+        assert_type(each.report, Limit)
+    for batch in limits.batches():
+        assert_type(batch, tocsin.Batch[Limit])
+    assert_type(limits.stats(), tocsin.ChannelStats)
+    with pipeline.channel([MOTOR, (0x82, 0)], overflow="block", timeout=0.5) as everything:
+        assert_type(everything, tocsin.Channel[Any])
+
+    @pipeline.subscribe(MOTOR.limit, main_thread=True)
+    def on_main(event: tocsin.Event[Limit]) -> None:
+        assert_type(event.report.rpm, int)
+
     pipeline.register(Motor(0x81), num_sources=4, set_enabled=set_enabled, is_supported=is_supported)
     late = pipeline.subscribe((0x82, 0), print)
     assert_type(late.state, Literal["pending", "active", "cancelled", "purged"])

@@ -76,6 +76,9 @@ def test_what_needs_native_code_raises_and_says_why(pure: Any) -> None:
         producer = pipeline.producer(protocol)
         calls: dict[str, Callable[[], object]] = {
             'Pipeline(kick="membarrier")': lambda: pure.Pipeline(kick="membarrier"),
+            "Pipeline.subscribe(main_thread=True)": lambda: pipeline.subscribe(
+                protocol.raw, print, main_thread=True
+            ),
             "Pipeline.subscribe_native": lambda: pipeline.subscribe_native(protocol.raw, 4096),
             "Producer.address": lambda: producer.address,
             "Producer.capsule": lambda: producer.capsule,

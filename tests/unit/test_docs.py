@@ -119,7 +119,8 @@ def page_of_code(name: str) -> Any:
     native = pytest.mark.native_only("the producer's address, subscribe_native")
     absent = [package for package in ("cffi", "numba") if find_spec(package) is None]
     skip = pytest.mark.skipif(gil_is_off and bool(absent), reason=f"no wheels for this Python: {absent}")
-    marks = {"real-time": [native], "native": [native, skip]}
+    main = pytest.mark.native_only("subscribe(main_thread=True)")
+    marks = {"real-time": [native], "native": [native, skip], "main-thread": [main]}
     return pytest.param(name, marks=marks.get(name, ()))
 
 

@@ -13,6 +13,13 @@ CAPTURE = EXAMPLES / "captures" / "sensor_update.trace"
 
 PRINTED = {
     "motor": "3 9000\n",
+    "dashboard": (
+        "audit: 3000 quotes, the last at 749.75\n"
+        "dashboard: AAA at 749.25\n"
+        "dashboard: BBB at 749.5\n"
+        "dashboard: CCC at 749.75\n"
+        "log: 10 entries, 2990 lost before them\n"
+    ),
     "numpy_batches": "100000 accepted, 100000 seen\n[225000000 225000000 225000000 225000000]\n",
     "threads": (
         "device: 3 of 3 accepted\n"

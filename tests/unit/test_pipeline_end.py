@@ -107,6 +107,25 @@ def test_a_pipeline_in_a_cycle_is_collected(make_hold: Callable[[], Hold]) -> No
     eventually(lambda: gc.collect() is None or not any(ref() for ref in gone))
 
 
+def test_a_dropped_pipeline_ends_its_threads() -> None:
+    code = """
+import threading, time
+import tocsin
+from pathlib import Path
+def threads():
+    return len(list(Path("/proc/self/task").iterdir()))
+before = threads()
+pipeline = tocsin.Pipeline()
+assert threads() > before
+del pipeline
+until = time.monotonic() + 30
+while threads() > before and time.monotonic() < until:
+    time.sleep(0.001)
+assert threads() == before
+"""
+    assert_ends_well(code)
+
+
 def test_events_queued_at_exit_are_delivered() -> None:
     code = f"""{PRELUDE}
 pipeline = tocsin.Pipeline()

@@ -4,6 +4,9 @@ Hypothesis makes the programs; each runs on both backends in this process (tests
 must be equal: returned values, the words of errors, who was called with what, the books after each step.
 """
 
+import random
+from typing import Any
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
@@ -81,6 +84,49 @@ one_large_queue = programs({0x80: 1 << 20}, DEEDS_OF_ONE)
 two_queues = programs({0x80: 1024, 0x81: 1 << 20}, DEEDS)
 
 
+def channel_program(choose: random.Random) -> list[Step]:
+    """Return a program about a few channels that overflow often, of events of few sources."""
+    protocols = [0x80, 0x81]
+    payloads: list[tuple[int, Any]] = [(Motor.LIMIT, (source, 1)) for source in range(5)] * 3
+    payloads += [(event, payload) for event in (Motor.RAW, Motor.NOTE) for payload in GOOD[event]]
+
+    def key() -> tuple[int, int, int | None]:
+        event = choose.choice([Motor.LIMIT] * 4 + [Motor.NOTE, Motor.RAW])
+        return choose.choice(protocols), event, choose.choice([None, None, 1, 3])
+
+    def channel() -> Step:
+        overflow = choose.choice(["drop_newest", "drop_oldest", "latest", "latest", "block"])
+        keys = [key() for _ in range(choose.randint(1, 3))]
+        return "channel", keys, choose.choice([1, 2, 3, 4, 7, 30]), overflow
+
+    def notify() -> Step:
+        event, payload = choose.choice(payloads)
+        return (
+            "notify",
+            (choose.choice(protocols), event),
+            payload,
+            choose.randint(0, 99),
+            choose.randint(1, 4),
+        )
+
+    def now_and_then() -> Step:
+        which = choose.randint(0, 3)
+        rare: list[Step] = [("unregister", choose.choice(protocols)), ("end_channel", which), channel()]
+        rare += [("freeze",), ("thaw",), ("subscribe", 0x80, [(Motor.LIMIT, None)], 9, False, "stop")]
+        return choose.choice(rare)
+
+    def step() -> Step:
+        which = choose.randint(0, 3)
+        common: list[Step] = [notify(), notify(), ("flush",), ("take", which, choose.randint(1, 4))]
+        common.append(("take_batch", which, choose.choice([1, 5, 4096])))
+        return now_and_then() if choose.random() < 0.06 else choose.choice(common)
+
+    registered: list[Step] = [("register", number, choose.choice([1024, 4096])) for number in protocols]
+    begin = [*registered[choose.randint(0, 2) :], *(channel() for _ in range(choose.randint(1, 4)))]
+    rounds = [[*registered, *(step() for _ in range(40))] for _ in range(3)]
+    return [*begin, *(step for steps in rounds for step in steps)]
+
+
 def test_a_planted_difference_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Would they notice? Here the pure one has chains without priorities."""
     program: list[Step] = [
@@ -103,5 +149,13 @@ def test_a_planted_difference_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=300, deadline=None)
 def test_pipelines_show_the_same(program: list[Step], start: int) -> None:
     shown = [PipelineWorld(load(backend), start).run(program) for backend in BACKENDS]
+    for of_one, of_other in zip(*shown, strict=True):
+        assert of_one == of_other
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_channels_show_the_same(seed: int) -> None:
+    program = channel_program(random.Random(seed))
+    shown = [PipelineWorld(load(backend), STARTS[seed % len(STARTS)]).run(program) for backend in BACKENDS]
     for of_one, of_other in zip(*shown, strict=True):
         assert of_one == of_other

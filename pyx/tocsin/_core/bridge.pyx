@@ -75,7 +75,7 @@ if hasattr(os, "register_at_fork"):        # the interpreter's locks that such a
     os.register_at_fork(before=_await_states)
 
 
-cdef bint gil_is_gone() noexcept:
+cdef bint gil_is_gone() noexcept nogil:
     """True once close_gil() was called."""
     return a32_load_acquire(&gil_is_closed) != 0   # [gil-closed]
 

@@ -1,9 +1,9 @@
 """Chains: the subscribers of one key, in the order in which they are called.
 
 A chain is an immutable array of pointers to subscribers: higher priority first, equal priorities by age,
-batch subscribers behind all others. To change one, a copy with the change is made and put in its place by one
-release store; whoever is walking the old one goes on undisturbed. So a subscriber may cancel itself or
-others, and subscribe new ones, while it is being called. The owner of the chain (a queue, or a
+channels before and batch subscribers behind all others. To change one, a copy with the change is made and put
+in its place by one release store; whoever is walking the old one goes on undisturbed. So a subscriber may
+cancel itself or others, and subscribe new ones, while it is being called. The owner of the chain (a queue, or a
 NotifierChain) decides when the old one can be freed: nothing here knows who walks.
 
 A subscriber outlives its place in a chain: `users` counts the chains that hold it and its owner. Cancelling
@@ -25,6 +25,10 @@ cdef enum:
     CHAIN_COLLECTED = 0x10000     # kept for a batch: its call comes later
     CHAIN_CALLED = 0x20000
     CHAIN_SKIPPED = 0x40000       # in a result: no call was made after all
+    CHAIN_FULL = 0x100000         # of one that may make its stage wait: it should, and offer the event again
+
+
+ctypedef void (*subscriber_release_function)(void* context) noexcept nogil
 
 
 cdef struct Subscriber:
@@ -33,7 +37,10 @@ cdef struct Subscriber:
     void* context
     int priority
     bint batch
-    bint is_ours                  # the function is the bridge's, and its result may say CHAIN_*
+    bint is_ours                  # the function is the core's own, and its result may say CHAIN_*
+    bint is_channel               # called first: no stop keeps an event from it
+    bint may_wait                 # it is a channel, and asked before anybody is called (chain_admit)
+    subscriber_release_function release     # of the context, when the subscriber is freed; or NULL
     # Any thread.
     a32 active
     # The one stage that calls it.
@@ -53,6 +60,7 @@ cdef struct Retired:
 cdef struct Chain:
     Retired retired               # first, so that a Retired* of a chain is the chain
     uint32_t count
+    bint may_wait                 # one of the subscribers may
     Subscriber** subscribers      # `count` of them, in the same block
 
 
@@ -76,6 +84,8 @@ cdef inline void subscriber_release(Subscriber* subscriber) noexcept nogil:
     """Drop one user; the last one frees it. Under the owner's lock."""
     subscriber.users -= 1
     if subscriber.users == 0:
+        if subscriber.release != NULL:
+            subscriber.release(subscriber.context)
         memory_free(subscriber)
 
 
@@ -91,6 +101,8 @@ cdef inline Chain* chain_new(uint32_t count) noexcept nogil:
 
 cdef inline bint chain_comes_before(const Subscriber* one, const Subscriber* other) noexcept nogil:
     """True if `one`, the older, is called before `other`."""
+    if one.is_channel or other.is_channel:
+        return one.is_channel
     if one.batch != other.batch:
         return not one.batch
     return one.priority >= other.priority
@@ -114,8 +126,14 @@ cdef inline Chain* chain_insert(const Chain* old, Subscriber* subscriber) noexce
             chain.subscribers + before + 1, old.subscribers + before, (count - before) * sizeof(Subscriber*)
         )
     for i in range(count + 1):
-        chain.subscribers[i].users += 1
+        chain_hold(chain, chain.subscribers[i])
     return chain
+
+
+cdef inline void chain_hold(Chain* chain, Subscriber* subscriber) noexcept nogil:
+    """Count a new chain as a user of one that is in it. Cold, under the owner's lock."""
+    subscriber.users += 1
+    chain.may_wait |= subscriber.may_wait
 
 
 cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) noexcept nogil:
@@ -128,7 +146,7 @@ cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) 
     for i in range(old.count):
         if old.subscribers[i] != subscriber:
             chain.subscribers[kept] = old.subscribers[i]
-            chain.subscribers[kept].users += 1
+            chain_hold(chain, chain.subscribers[kept])
             kept += 1
     return chain
 
@@ -162,6 +180,29 @@ cdef inline uint64_t subscriber_take_lost(Subscriber* subscriber, uint64_t lost_
         return 0
     subscriber.lost_seen = lost_total
     return lost
+
+
+cdef inline bint chain_admit(const Chain* chain, tocsin_event* event, uint64_t lost_total) noexcept nogil:
+    """Offer the event to those who may make the stage wait; False: it should. Its stage, before chain_call().
+
+    Who has taken it says so no second time, to chain_call() either.
+    """
+    cdef Subscriber* subscriber
+    cdef uint64_t lost_seen
+    cdef uint32_t i
+    cdef bint is_admitted = True
+    for i in range(chain.count):
+        subscriber = chain.subscribers[i]
+        if not subscriber.is_channel:
+            break
+        if not subscriber.may_wait or a32_load_acquire(&subscriber.active) == 0:     # [subscriber-cancelled]
+            continue
+        lost_seen = subscriber.lost_seen
+        event.lost = subscriber_take_lost(subscriber, lost_total)
+        if subscriber.function(subscriber.context, event) & CHAIN_FULL:
+            subscriber.lost_seen = lost_seen         # it will be asked again
+            is_admitted = False
+    return is_admitted
 
 
 cdef inline int subscriber_call(

@@ -21,12 +21,14 @@ from tocsin._core.atomic cimport (
     a32_store_release,
     a64,
     a64_load_acquire,
+    a64_load_relaxed,
     a64_store_relaxed,
     aptr,
     aptr_load_acquire,
     aptr_store_release,
 )
 from tocsin._core.barrier cimport barrier_register
+from tocsin._core.control cimport workqueue_worker_here
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_look_at_turn
 from tocsin._core.kick cimport kick_use_fast_form
 from tocsin._core.ledger cimport ledger_settle
@@ -47,6 +49,7 @@ from tocsin._core.thread cimport (
     bell_park,
     bell_ring,
     lock_init,
+    thread_self,
 )
 from tocsin._core.work cimport work_function, work_init
 from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
@@ -70,6 +73,7 @@ cdef struct Core:
     aptr queues[256]              # EventsQueue* by protocol id
     a64 unknown                   # events that named nothing registered
     a64 closed                    # events that came too late
+    a64 main_inside               # the main thread, while one of its callables is running there; or 0
 
 
 cdef inline Core* core_new(bint portable, bint shared_writers, int clock_kind) noexcept nogil:
@@ -114,8 +118,9 @@ cdef inline void core_release(void* core) noexcept nogil:
 
 
 cdef inline void core_keep(Core* core, Kept* kept, void* block, EventsQueue* q) noexcept nogil:
-    """Free a block together with the core, and have it use a queue until then. One caller at a time."""
-    equeue_retain(q)
+    """Free a block together with the core, and have it use a queue until then, or NULL. One caller at a time."""
+    if q != NULL:
+        equeue_retain(q)
     kept.block = block
     kept.queue = q
     kept.following = core.kept
@@ -128,7 +133,8 @@ cdef inline void core_free(Core* core) noexcept nogil:
     cdef void* block
     while core.kept != NULL:
         block = core.kept.block
-        equeue_release(core.kept.queue)
+        if core.kept.queue != NULL:
+            equeue_release(core.kept.queue)
         core.kept = core.kept.following
         memory_free(block)
     for protocol in range(256):
@@ -138,6 +144,15 @@ cdef inline void core_free(Core* core) noexcept nogil:
     workqueue_destroy(&core.native)
     workqueue_destroy(&core.python)
     memory_free(core)
+
+
+cdef inline bint core_is_inside(Core* core) noexcept nogil:
+    """True if the caller is inside a callback of the pipeline. Any thread."""
+    return (
+        workqueue_worker_here(&core.python) != NULL
+        or workqueue_worker_here(&core.native) != NULL
+        or a64_load_relaxed(&core.main_inside) == thread_self()
+    )
 
 
 # -- queues ----------------------------------------------------------------------------------------

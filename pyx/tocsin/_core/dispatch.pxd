@@ -22,7 +22,15 @@ from tocsin._core.atomic cimport (
     bytes_view,
 )
 from tocsin._core.budget cimport Budget, budget_spend
-from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, CHAIN_STOPPED, Chain, chain_call
+from tocsin._core.chain cimport (
+    CHAIN_CALLED,
+    CHAIN_COLLECTED,
+    CHAIN_STOPPED,
+    Chain,
+    chain_admit,
+    chain_call,
+)
+from tocsin._core.channel cimport listeners_kick
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport (
     HEADER_BYTES,
@@ -35,6 +43,7 @@ from tocsin._core.header cimport (
     header_stride,
 )
 from tocsin._core.ledger cimport ledger_begin_call, ledger_note, ledger_settle
+from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
 from tocsin._core.ring cimport Ring
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
@@ -79,6 +88,11 @@ cdef inline int stage_call(Stage* stage, const Chain* chain, tocsin_event* event
     return chain_call(chain, event, stage.lost_total, &stage.wq.halted, HALT_STOPPED)
 
 
+cdef inline bint stage_admit(Stage* stage, const Chain* chain, tocsin_event* event) noexcept nogil:
+    """Offer an event to the channels of a chain that may have it wait; False: it must. Its worker."""
+    return chain == NULL or not chain.may_wait or chain_admit(chain, event, stage.lost_total)
+
+
 cdef inline int stage_dispatch(
     Stage* stage, const EventHeader* header, uint64_t offset, uint32_t* size_flags
 ) noexcept nogil:
@@ -90,6 +104,7 @@ cdef inline int stage_dispatch(
     cdef Chain* of_source
     cdef int came = 0
     cdef int came_of_source
+    cdef bint is_admitted
     if of_all == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
         return 0
     event.size = size_flags[0] & MAX_SIZE
@@ -100,6 +115,9 @@ cdef inline int stage_dispatch(
     event.event = header.event
     event.reserved = 0
     of_source = stage_chain(stage, route_of_source(&q.routes, header.event, event.source))
+    is_admitted = stage_admit(stage, of_all, &event)
+    if not (stage_admit(stage, of_source, &event) and is_admitted):      # both: their times run side by side
+        return DISPATCH_REFUSED
     if of_all != NULL and not flags & HEADER_STOP_ALL:
         came = stage_call(stage, of_all, &event)
         if came & DISPATCH_REFUSED:
@@ -193,6 +211,17 @@ cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
     stage.n_unclaimed = 0
 
 
+cdef inline void stage_tell_channels(Stage* stage) noexcept nogil:
+    """Call the readers of channels that got something, and wait for those that are full. Its worker.
+
+    Before the stage passes a turn, with which the channels may go.
+    """
+    listeners_kick(&stage.touched)
+    if stage.full != NULL:
+        listeners_park(&stage.full, stage.wq, &stage.work)
+        stage.is_parked = True
+
+
 cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint is_last) noexcept nogil:
     """Handle a streak of events before `limit`. False if the run must end. Its worker."""
     cdef uint32_t n = 0
@@ -213,5 +242,7 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
         n += 1
     if is_last and not stage.has_batches:
         stage_settle(stage, 0)
+    if stage.touched != NULL or stage.full != NULL:
+        stage_tell_channels(stage)
     budget_spend(budget, n)
     return may_call and budget.events > 0

@@ -4,7 +4,10 @@ Shut the doors, halt the workqueues, see that no call can begin any more, count 
 it waits for a call. With the GIL; the face's lock is held, or nobody has the pipeline any more.
 """
 
+from tocsin._core.channel cimport channel_close
 from tocsin._core.core cimport Core, core_queue, equeue_abandon, equeue_shut
+from tocsin._core.mainthread cimport MainReader, main_silence
+from tocsin._core.reader cimport ChannelCore
 from tocsin._core.subscription cimport bridge_detach, bridge_keep_running
 from tocsin._core.ties cimport StageBridge, bridge_pass
 from tocsin._core.worker cimport workqueue_stop
@@ -47,3 +50,14 @@ cdef void pipeline_end(void* core, object kept) noexcept:
     for bridge in bridges:
         if bridge is not None:
             bridge_keep_running(bridge, kept[1])
+    channels_end(kept[2])
+    for main in kept[3]:
+        if not (<MainReader> main).is_kept:
+            main_silence(main)
+
+
+cdef void channels_end(list channels) noexcept:
+    """Say that nothing more will come to the channels of a pipeline; readers take what is there."""
+    cdef ChannelCore channel
+    for channel in channels:
+        channel_close(channel.channel)

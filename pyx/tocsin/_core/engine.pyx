@@ -17,12 +17,13 @@ from tocsin._core.calls cimport tell
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue, core_use_fast_kicks
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
-from tocsin._core.ending cimport bridges_pass, core_shut, core_stop, pipeline_end
+from tocsin._core.ending cimport bridges_pass, channels_end, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
 from tocsin._core.kick cimport kick_is_fast
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
-from tocsin._core.notify cimport NotifyCore
+from tocsin._core.listen cimport ListenCore
+from tocsin._core.mainthread cimport MainReader, main_await
 from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
@@ -36,12 +37,11 @@ from tocsin._core.workqueue cimport WorkQueue
 from os import cpu_count
 
 
-cdef class PipelineCore(NotifyCore):
+cdef class PipelineCore(ListenCore):
     """Own a core: what Pipeline is built on; its underscored methods are for the face alone."""
 
     cdef bint threaded
     cdef readonly list lingering      # native subscriptions, cancelled while they may have been running
-    cdef object on_error
     cdef Finaliser finaliser
 
     def __dealloc__(self):
@@ -61,7 +61,7 @@ cdef class PipelineCore(NotifyCore):
         self.core = core_new(portable, shared, clock)
         if self.core == NULL:
             raise MemoryError("no memory for a pipeline")
-        self.finaliser = finaliser_new(pipeline_end, self.core, (self.bridges, self.lingering))
+        self.finaliser = finaliser_new(pipeline_end, self.core, self.kept())
         bridge_install(&self.core.python)
         self.threaded = native > 0
         if self.threaded and kick != "atomic":     # without threads there is nobody to pay for barriers
@@ -80,6 +80,10 @@ cdef class PipelineCore(NotifyCore):
         """Return the form of kicks in force."""
         cdef bint is_fast = kick_is_fast(&self.core.native.form) and kick_is_fast(&self.core.python.form)
         return "membarrier" if is_fast else "atomic"
+
+    cdef tuple kept(self):
+        """What the finaliser needs."""
+        return self.bridges, self.lingering, self.channels, self.mains
 
     # -- queues -------------------------------------------------------------------------------------
 
@@ -189,6 +193,9 @@ cdef class PipelineCore(NotifyCore):
     def _await_idle(self, subscription: SubscriptionCore, timeout: object) -> bool:
         """Wait until no call of a cancelled subscription is running; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
+        cdef MainReader main = (<SubscriptionCore?> subscription).main
+        if (<SubscriptionCore> subscription).channel is not None:
+            return main is None or main_await(main, deadline)
         cdef Member member
         for member in (<SubscriptionCore?> subscription).copy_members():
             if not await_member(member, deadline):
@@ -201,10 +208,12 @@ cdef class PipelineCore(NotifyCore):
         workqueue_freeze(&self.core.native)
         workqueue_freeze(&self.core.python)
         bridges_pass(self.bridges)
+        self.mains_pass()
 
     def _thaw(self) -> None:
         workqueue_thaw(&self.core.python)
         workqueue_thaw(&self.core.native)
+        self.mains_go_on()
 
     # -- the end ------------------------------------------------------------------------------------
 
@@ -227,6 +236,7 @@ cdef class PipelineCore(NotifyCore):
         Under the face's lock.
         """
         core_stop(self.core, self.bridges)
+        channels_end(self.channels)
 
     def _await_workers(self, timeout: object) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""

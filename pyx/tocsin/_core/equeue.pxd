@@ -48,6 +48,7 @@ from tocsin._core.atomic cimport (
     bytes_put,
     bytes_put_few,
 )
+from tocsin._core.channel cimport Listener
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
 from tocsin._core.ledger cimport Ledger
@@ -110,6 +111,9 @@ cdef struct Stage:
     bint entered
     bint is_inline                # the Python stage runs this native one in passing
     bint has_batches              # some of them are kept for batch subscribers
+    Listener* touched             # channels that this streak has put something into
+    Listener* full                # channels that the event at `position` has to wait for,
+    bint is_parked                # and does: the work is put off (offer.pxd)
     # Read by others.
     a32 turn
     Ledger ledger

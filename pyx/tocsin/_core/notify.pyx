@@ -21,8 +21,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.clock cimport clock_now
-from tocsin._core.control cimport workqueue_worker_here
-from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.core cimport core_is_inside, equeue_wait_begin, equeue_wait_end, equeue_wait_look
 from tocsin._core.equeue cimport (
     NOTIFIED,
     NOTIFY_CLOSED,
@@ -118,15 +117,7 @@ cdef class NotifyCore:
 
     cdef bint is_inside(self) noexcept:
         """True if the caller is inside a callback of this pipeline."""
-        cdef bint inside
-        if self.core == NULL:
-            return False
-        with nogil:
-            inside = (
-                workqueue_worker_here(&self.core.python) != NULL
-                or workqueue_worker_here(&self.core.native) != NULL
-            )
-        return inside
+        return self.core != NULL and core_is_inside(self.core)
 
     def now(self) -> int:
         """Return the time of the pipeline's clock in ns."""

@@ -117,6 +117,9 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     stage_turn(stage, 1)
     if not may_go_on and was_owed:
         kick_is_cleared(&stage.wq.form)
+    if stage.is_parked:      # the rest is owed a run already: when a full channel has room
+        stage.is_parked = False
+        return True
     return may_go_on or native_look(stage) == stage.position
 
 

@@ -12,6 +12,9 @@ from tocsin._core.collect cimport call_batches, call_with_batch_later, collect
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_hold, equeue_retain
+from tocsin._core.channel cimport OVERFLOW_BLOCK
+from tocsin._core.offer cimport channel_offer, listener_free
+from tocsin._core.opening cimport channel_listen
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim
 
@@ -53,7 +56,7 @@ cdef void bridge_keep_running(StageBridge bridge, list lingering) noexcept:
     cdef SubscriptionCore cancelled
     if stage_look_at_turn(&bridge.q.native) & 1:
         for member in bridge.members:
-            if not member.subscription.is_python:
+            if not member.subscription.is_python and member.listener == NULL:
                 Py_INCREF(member.subscription.function)
         for cancelled in lingering:
             Py_INCREF(cancelled.function)
@@ -69,7 +72,11 @@ cdef Member bridge_subscribe(
     cdef Member member = Member.__new__(Member)
     cdef tocsin_subscriber target = <tocsin_subscriber> <void*> <uintptr_t> function
     cdef void* argument = <void*> <uintptr_t> context
-    if function == 0:
+    if subscription.channel is not None:
+        target = channel_offer
+        member.listener = channel_listen(subscription.channel, &bridge.q.native)
+        argument = member.listener
+    elif function == 0:
         argument = <void*> member
         target = <tocsin_subscriber> <void*> (
             call_with_batch_later if subscription.is_batch else call_with_event
@@ -82,8 +89,14 @@ cdef Member bridge_subscribe(
         target, argument, priority, subscription.is_batch, a64_load_relaxed(&bridge.q.refused)
     )
     if member.subscriber == NULL:
+        if member.listener != NULL:
+            listener_free(member.listener)
         raise MemoryError("no memory for a subscriber")
     member.subscriber.is_ours = function == 0
+    if member.listener != NULL:
+        member.subscriber.release = listener_free
+        member.subscriber.is_channel = True
+        member.subscriber.may_wait = member.listener.channel.overflow == OVERFLOW_BLOCK
     member.q = bridge.q
     member.core = bridge.core
     equeue_retain(bridge.q)

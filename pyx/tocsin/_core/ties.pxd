@@ -5,8 +5,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from tocsin._core.atomic cimport a64
 from tocsin._core.batch cimport Batch
 from tocsin._core.chain cimport Subscriber
+from tocsin._core.channel cimport Listener
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.reader cimport ChannelCore
 from tocsin._core.stopwatch cimport Stopwatch
 
 
@@ -32,6 +34,7 @@ cdef class Member:
     cdef EventsQueue* q
     cdef Core* core
     cdef Subscriber* subscriber
+    cdef Listener* listener   # of a channel, and then the subscriber's context; else NULL
     cdef list ids
     cdef uint32_t left_at     # the turn of the Python stage when it left the chains
     # In its critical section.
@@ -50,6 +53,8 @@ cdef class SubscriptionCore:
     cdef object __weakref__
     cdef bint is_python
     cdef bint is_batch
+    cdef ChannelCore channel  # that hears of the events, or None
+    cdef object main          # the MainReader that calls with them, or None
     # In its critical section.
     cdef list members
     cdef uint64_t calls_before    # of members that have gone with their protocols

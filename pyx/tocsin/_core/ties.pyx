@@ -27,6 +27,7 @@ from tocsin._core.chain cimport subscriber_release
 from tocsin._core.core cimport core_release
 from tocsin._core.equeue cimport stage_has_passed, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_let_go, equeue_release
+from tocsin._core.offer cimport listener_leave
 from tocsin._core.subscribe cimport equeue_cancel
 from tocsin._core.thread cimport lock_drop, lock_take
 
@@ -119,6 +120,8 @@ cdef void member_leave(Member member, bint is_python) noexcept:
     for id in member.ids:
         equeue_cancel(member.q, id, member.subscriber, is_python)
     member.ids = []
+    if member.listener != NULL:
+        listener_leave(member.listener)
     if member in bridge.members:
         member.left_at = stage_look_at_turn(&member.q.python)
         with cython.critical_section(bridge):
@@ -136,6 +139,10 @@ cdef class SubscriptionCore:
         self.is_batch = is_batch
         self.members = []
 
+    def _setup_channel(self, channel: ChannelCore) -> None:
+        """Have a channel hear of the events, on the native stage. Before it is attached."""
+        self.channel = channel
+
     @property
     def callback(self) -> object:
         """What is called; None after _forget()."""
@@ -144,6 +151,8 @@ cdef class SubscriptionCore:
 
     def _deactivate(self) -> None:
         """Begin no call any more, and leave the chains."""
+        if self.main is not None:
+            self.main._silence()
         for member in self.copy_members():
             member_leave(member, self.is_python)
 
@@ -178,6 +187,8 @@ cdef class SubscriptionCore:
         """
         cdef Member member
         cdef bint is_idle = True
+        if self.main is not None:
+            self.main._silence()
         for member in self.copy_members():
             with cython.critical_section(member):
                 member.callback = None       # the subscription has it still

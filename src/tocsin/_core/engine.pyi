@@ -1,9 +1,9 @@
 from typing import Any
 
-from tocsin._core.notify import NotifyCore
+from tocsin._core.listen import ListenCore
 from tocsin._core.ties import SubscriptionCore
 
-class PipelineCore(NotifyCore):
+class PipelineCore(ListenCore):
     @property
     def lingering(self) -> list[Any]: ...
     def _start(

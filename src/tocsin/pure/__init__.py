@@ -8,6 +8,7 @@ operations is done here with locks, so each promise can be read off in a few lin
     work, workqueue, worker                 PENDING: a kick is neither lost nor doubled; who runs what
     event, batch                            what callables get
     equeue                                  a protocol's queue: what was accepted, and its books
+    channelqueue, channel, listener         a subscriber's own queue, and who reads and fills it
     subscription, stage                     who wants which event, and the run that calls them
     many, notify, engine, producer          the way in, and the whole of a pipeline
     workcore, works, notifier               the parts on their own

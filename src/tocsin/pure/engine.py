@@ -11,6 +11,8 @@ run that they are in. Nothing waits for them then.
 from collections.abc import Callable
 from typing import Any
 
+from tocsin.pure.channel import ChannelCore
+from tocsin.pure.channelqueue import ChannelQueue
 from tocsin.pure.equeue import EventsQueue
 from tocsin.pure.exit import is_over
 from tocsin.pure.failing import missing, tell
@@ -36,12 +38,6 @@ class PipelineCore(NotifyCore):
         """Native subscriptions that were cancelled while they may have been running: none here."""
         return []
 
-    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
-        # At the interpreter's end this module's globals may be gone: hence the argument.
-        if self._workqueue is not None and not is_over():
-            self._shut()
-            self._stop()
-
     def _start(
         self,
         native: int,
@@ -61,6 +57,7 @@ class PipelineCore(NotifyCore):
         self._on_error = on_error
         self._clock = clock_of(clock)
         self._workqueue = WorkQueue("tocsin-python")
+        self._finaliser = Finaliser(self._workqueue, self._stages, self._channels)
         if native:
             start(self._workqueue, python, most)
 
@@ -138,6 +135,43 @@ class PipelineCore(NotifyCore):
         """Tell on_error of what no callable raised; what it raises itself goes to sys.unraisablehook."""
         tell(self._on_error, error, subscription, None)
 
+    # -- channels
+
+    def _make_channel(
+        self,
+        channel: ChannelCore[Any],
+        overflow: int,
+        capacity: int,
+        timeout: float,
+        several: bool,
+        start: int,
+    ) -> None:
+        """Make a channel. `several` (protocols) changes nothing here. Under the face's lock."""
+        channel._make(ChannelQueue(overflow, capacity, timeout, start), self._wq)
+        self._channels.append(channel)
+
+    def _open_channel(self, channel: ChannelCore[Any], protocol: int, events: list[int], size: int) -> None:
+        """Have a channel know events of a protocol before it is attached. `size`: bytes of its ring."""
+        channel._made.extend(protocol, size)
+
+    def _shut_channel(self, channel: ChannelCore[Any]) -> None:
+        """Say that nothing more will come to a channel. Under the face's lock."""
+        channel._shut()
+        self._channels[:] = [other for other in self._channels if other is not channel]
+
+    def _call_on_main(self, subscription: SubscriptionCore, is_main: bool) -> None:
+        """Refuse to have the main thread call a callable."""
+        raise missing(
+            "Pipeline.subscribe(main_thread=True)", "it has no way to interrupt the code of the main thread"
+        )
+
+    def _drain_main(self, timeout: float | None) -> bool:
+        """Call what is queued for the main thread: nothing."""
+        return True
+
+    def _end_mains(self, deliver: bool) -> None:
+        """Leave nothing to the main thread."""
+
     # -- waiting
 
     def _flush(self, timeout: float | None) -> bool:
@@ -193,8 +227,7 @@ class PipelineCore(NotifyCore):
 
     def _shut(self) -> None:
         """Accept no event any more."""
-        for stage in tuple(self._stages.values()):
-            stage.queue.shut()
+        shut(self._stages)
 
     def _await_writers(self, timeout: float | None) -> bool:
         """Wait until no writer is inside: after _shut() none is, since they hold the lock that it took."""
@@ -203,10 +236,7 @@ class PipelineCore(NotifyCore):
 
     def _stop(self) -> None:
         """Begin no call any more, and have the workers end; what is queued is counted as abandoned."""
-        self._wq.stop()
-        for stage in tuple(self._stages.values()):
-            stage.pass_calls()
-            stage.queue.abandon()
+        stop(self._wq, self._stages, self._channels)
 
     def _await_workers(self, timeout: float | None) -> bool:
         """Wait until all threads have ended, after _stop(); False: not in time."""
@@ -222,6 +252,41 @@ class PipelineCore(NotifyCore):
     def _totals(self) -> tuple[int, int, int]:
         """Events that named nothing registered, events that came too late, and worker threads now."""
         return self._misses.unknown, self._misses.late, self._wq.threads
+
+
+def shut(stages: dict[int, Stage]) -> None:
+    """Accept no event any more."""
+    for stage in tuple(stages.values()):
+        stage.queue.shut()
+
+
+def stop(workqueue: WorkQueue, stages: dict[int, Stage], channels: list[ChannelCore[Any]]) -> None:
+    """Begin no call any more, have the workers end, count the rest as abandoned, and end the channels."""
+    workqueue.stop()
+    for stage in tuple(stages.values()):
+        stage.pass_calls()
+        stage.queue.abandon()
+    for channel in tuple(channels):
+        channel._shut()
+
+
+class Finaliser:
+    """Close a pipeline that goes, without waiting.
+
+    An object of its own, that nobody else refers to: the `__del__` of a subclass would replace that of the
+    pipeline, and need not call it.
+    """
+
+    def __init__(
+        self, workqueue: WorkQueue, stages: dict[int, Stage], channels: list[ChannelCore[Any]]
+    ) -> None:
+        self.parts = workqueue, stages, channels
+
+    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
+        # At the interpreter's end this module's globals may be gone: hence the argument.
+        if not is_over():
+            shut(self.parts[1])
+            stop(*self.parts)
 
 
 def await_member(member: Member, deadline: float | None) -> bool:

@@ -183,6 +183,12 @@ class EventsQueue:
             self.in_hand.append(self.waiting[0])
             return self.waiting.popleft()
 
+    def put_back(self, record: Record) -> None:
+        """Have the event that was taken last wait for another run."""
+        with self.lock:
+            self.in_hand.pop()
+            self.waiting.appendleft(record)
+
     def settle(self, delivered: int, unclaimed: int, abandoned: int = 0) -> None:
         """Enter what became of all that is in hand, and free its space."""
         with self.lock:

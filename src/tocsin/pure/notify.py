@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.key import Key
+    from tocsin.pure.channel import ChannelCore
 
 __all__ = ["NotifyCore"]
 
@@ -37,6 +38,7 @@ class NotifyCore:
     """Hold the queues and let events in: the half of a pipeline that producers use."""
 
     _stages: dict[int, Stage]
+    _channels: "list[ChannelCore[Any]]"  # the open ones
     _doors: dict[int, EventsQueue]
     _workqueue: WorkQueue | None
     _clock: "Callable[[], int] | None"
@@ -46,6 +48,7 @@ class NotifyCore:
         """Begin without queues; a subclass may have an __init__ that doesn't call ours."""
         self = super().__new__(cls)
         self._stages = {}
+        self._channels = []
         self._doors = {}
         self._workqueue = self._clock = None
         self._misses = Misses()

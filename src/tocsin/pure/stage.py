@@ -5,11 +5,11 @@ there or its budget is spent: then it requeues itself at the tail, so that a flo
 the others their turn. Since it is a work item, one thread at a time is in it; what has no lock here is its
 alone.
 
-For each event the chain of ALL is called first, then that of its source, both as they were when the event's
-turn came. STOP ends one chain. Batch members, last in a chain, keep the event until the end of the look;
-then each batch is called. An event is settled once, before its space is freed: delivered if a call was
-started, else unclaimed. Those of a look that holds batches are settled together, when the batches were
-called.
+For each event the chain of ALL is called first, then that of its source, both as they were when the
+event's turn came. STOP ends one chain. Batch members, last in a chain, keep the event until the end of
+the look; then each batch is called. An event is settled once, before its space is freed: delivered if a
+call was started or a channel was offered it, else unclaimed. Those of a look that holds batches are
+settled together, when the batches were called.
 
 Frozen, a run begins no event and requeues itself; in the middle of a chain it waits for the thaw. Stopped,
 it leaves the rest where it is, and batches that were not called are abandoned. A call begins under the lock
@@ -23,7 +23,7 @@ the event in hand is settled as it is and the rest is owed another run.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tocsin.pure.batch import Batch, batch_of
 from tocsin.pure.equeue import EventsQueue, Record
@@ -33,6 +33,9 @@ from tocsin.pure.notifier import BAD, STOP
 from tocsin.pure.subscription import Chain, Member, inserted
 from tocsin.pure.work import Work
 from tocsin.pure.workqueue import WorkQueue
+
+if TYPE_CHECKING:
+    from tocsin.pure.listener import Listener
 
 __all__ = ["Stage"]
 
@@ -72,6 +75,7 @@ class Stage:
         self.lost_total = 0  # events that the records so far gave as lost
         self.fates: list[Fate] = []  # of the events in hand
         self.filled: dict[Member, dict[int, Batch[Any]]] = {}  # batches of this look, by event
+        self.full: list[Listener] = []  # of channels without room, which the next event waits for
         self.spent = 0
         self.deadline: int | None = None
         queue.workqueue = workqueue
@@ -109,12 +113,24 @@ class Stage:
                 was_empty = False
                 while record is not None:
                     self.handle(record)
-                    record = None if self.is_spent else self.take(limit)
-                goes_on = self.end_look() and not self.is_spent
+                    record = None if self.is_spent or self.full else self.take(limit)
+                goes_on = self.end_look() and not (self.is_spent or self.full)
         finally:
             self.queue.end_run(was_empty)
             if not is_done and not self.workqueue.stopped:
-                self.queue.kick()
+                self.run_again()
+
+    def run_again(self) -> None:
+        """Owe what is left one more run: now, or when a full channel has room or its time is over."""
+        full, self.full = self.full, []
+        if not full:
+            self.queue.kick()
+            return
+        due = min(listener.deadline for listener in full)
+        # Instead of any run that is owed: kicks by writers are no reason to look at a full channel again.
+        self.workqueue.modify_delayed(self.queue.work, max(0.0, due - time.monotonic()))
+        for listener in full:
+            listener.want_room(self.workqueue, self.queue.work)
 
     @property
     def is_halted(self) -> bool:
@@ -137,6 +153,9 @@ class Stage:
     def handle(self, record: Record) -> None:
         """Call the subscribers of one event, and settle it unless batches hold some in hand."""
         fate = Fate()
+        if not self.offer_to_channels(record, fate):
+            self.queue.put_back(record)
+            return
         self.fates.append(fate)
         self.spent += 1
         try:
@@ -145,15 +164,20 @@ class Stage:
             if not self.filled:
                 self.settle(frozenset())
 
-    def dispatch(self, record: Record, fate: Fate) -> None:
-        """Call the chain of ALL, then that of the event's source."""
-        self.lost_total += record.lost
+    def chains_of(self, record: Record) -> tuple[int, list[Chain]]:
+        """Return the source of an event, and the chains of ALL and of that source."""
         rule = self.queue.rules[record.event]
         source = 0 if rule is None else rule.source(record.payload)
         key = record.event << 16
         chains = [self.chains.get(key | ALL_SOURCES, ())]
         if source < ALL_SOURCES:  # above that, only ALL hears of it
             chains.append(self.chains.get(key | source, ()))
+        return source, chains
+
+    def dispatch(self, record: Record, fate: Fate) -> None:
+        """Call the chain of ALL, then that of the event's source."""
+        self.lost_total += record.lost
+        source, chains = self.chains_of(record)
         for chain in chains:
             self.call_chain(chain, record, source, fate)
 
@@ -161,8 +185,8 @@ class Stage:
         """Call the members in order until one stops the chain."""
         event_type = self.queue.types[record.event]
         for member in chain:
-            if member.callback is None:
-                continue  # cancelled while we walk
+            if member.callback is None or member.listener is not None:
+                continue  # cancelled while we walk; or a channel, which has the event
             lost = member.count_lost(self.lost_total)
             if member.is_batch:
                 batch = self.batch_for(member, record.event)
@@ -183,6 +207,26 @@ class Stage:
         if event not in batches:
             batches[event] = batch_of(self.queue.types[event])
         return batches[event]
+
+    # -- channels
+
+    def offer_to_channels(self, record: Record, fate: Fate) -> bool:
+        """Offer an event to the channels of its chains before anybody is called. False: it must wait."""
+        source, chains = self.chains_of(record)
+        for member in (member for chain in chains for member in chain):
+            listener = member.listener
+            if listener is None or member.callback is None:
+                continue
+            fate.called = True
+            if listener.offered_at == record.end:
+                continue  # by the other chain, or before the event had to wait
+            lost = max(0, self.lost_total + record.lost - member.lost_seen)
+            event_type, may_wait = self.queue.types[record.event], self.workqueue.base_threads > 0
+            if listener.offer(record, event_type, source, lost, may_wait):
+                member.lost_seen += lost
+            else:
+                self.full.append(listener)
+        return not self.full
 
     # -- the end of a look
 

@@ -2,7 +2,7 @@
 
 A *member* is a subscription in the chains of one protocol. A chain is a tuple of members, never changed and
 swapped whole, so a member may cancel itself or others, and subscribe new ones, while the chain is being
-walked: per-event members first, then batch ones; higher priority first; equal ones by age.
+walked: channels first, then per-event members, then batch ones; higher priority first; equal ones by age.
 
 Cancelling takes the callable away from the member, under the lock of the queue; a call begins under the
 same lock, by taking the callable and saying that it is running. So either the call is seen running, or it
@@ -15,7 +15,10 @@ the lock of the pipeline.
 import threading
 from typing import TYPE_CHECKING, Any
 
+from tocsin.pure.listener import Listener
+
 if TYPE_CHECKING:
+    from tocsin.pure.channel import ChannelCore
     from tocsin.pure.stage import Stage
 
 __all__ = ["Chain", "Member", "SubscriptionCore", "inserted"]
@@ -30,7 +33,10 @@ class Member:
         self.callback = subscription._callback  # None: cancelled
         self.is_batch = subscription._is_batch
         self.is_running = False
-        self.order = (self.is_batch, -priority)
+        self.listener: Listener | None = None
+        if subscription._channel is not None:
+            self.listener = Listener(subscription._channel._made)
+        self.order = (self.listener is None, self.is_batch, -priority)
         self.ids: list[int] = []
         self.lost_seen = stage.queue.refused  # the stage's count of lost events at the last call
         self.calls = 0
@@ -70,7 +76,10 @@ class Member:
             for key in self.ids:
                 self.stage.remove(key, self)
             self.ids = []
-            return self.silence()
+            is_idle = self.silence()
+        if self.listener is not None:
+            self.listener.leave()
+        return is_idle
 
 
 Chain = tuple[Member, ...]
@@ -85,6 +94,7 @@ class SubscriptionCore:
     """The core's half of a Subscription: what the stages need of it."""
 
     _callback: Any
+    _channel: "ChannelCore[Any] | None"
     _is_batch: bool
     _members: list[Member]
     _counting: Any
@@ -95,12 +105,17 @@ class SubscriptionCore:
 
     def _setup(self, callback: object, is_python: bool, is_batch: bool) -> None:
         self._callback = callback
+        self._channel = None
         self._is_batch = is_batch
         self._members = []
         self._counting = threading.RLock()
         self._errors = 0
         self._last_error = None
         self._calls_before = self._slowest_before = 0
+
+    def _setup_channel(self, channel: "ChannelCore[Any]") -> None:
+        """Have a channel hear of the events. Before it is attached."""
+        self._channel = channel
 
     @property
     def callback(self) -> Any:

@@ -1,0 +1,4 @@
+"""Nothing here is for Python: the functions are for other modules of the core."""
+
+class MainReader:
+    def _silence(self) -> None: ...

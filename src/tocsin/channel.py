@@ -1,0 +1,143 @@
+"""A channel: a bounded queue of a subscriber's own, read by whoever likes, whenever he likes.
+
+Made by Pipeline.channel(). The pipeline keeps it like any subscription: dropping a Channel doesn't end it,
+close() or its ``with`` block does. The half that takes events is the backend's ChannelCore; what stands here
+is cold.
+
+How large its ring is. It holds `capacity` events of the largest size that any event which it listens to
+can have. Events without a largest size would make that half a queue for each: of those it holds no more
+bytes than the queue that they come from. The memory is there when events need it.
+"""
+
+from collections.abc import Iterator
+from numbers import Real
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, get_args
+
+from tocsin.backend import Batch, ChannelCore
+from tocsin.errors import ClosedError
+from tocsin.key import Key, checked
+from tocsin.stats import ChannelStats
+
+if TYPE_CHECKING:
+    from tocsin.bindings import Bindings, Registration
+    from tocsin.protocol import EventType
+    from tocsin.subscription import Part, Subscription
+
+__all__ = ["Channel", "Overflow"]
+
+R = TypeVar("R")
+
+Overflow: TypeAlias = Literal["drop_newest", "drop_oldest", "latest", "block"]
+OVERFLOWS: tuple[str, ...] = get_args(Overflow)  # in the order of the backends' numbers
+
+HEADER_SIZE = 16
+CAPACITY_MAX = 1 << 26  # events, which take at least 16 bytes each
+RING_MAX = 1 << 30  # bytes
+TIMEOUT_MAX = 1e9  # seconds
+
+
+def seconds(timeout: Any) -> float:
+    """Return a checked timeout of a channel that blocks."""
+    if not isinstance(timeout, Real):
+        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+    if not 0 <= float(timeout) <= TIMEOUT_MAX:
+        raise ValueError(f"timeout must be 0 to {TIMEOUT_MAX:g} seconds, not {timeout!r}")
+    return float(timeout)
+
+
+class Channel(ChannelCore[R]):
+    """Hold events until somebody takes them: get(), get_batch(), iteration; several readers share them.
+
+    Each event goes to one reader. `lost` of an event counts those that were refused or dropped since the
+    one that was taken before it. Leaving its ``with`` block closes it.
+    """
+
+    subscription: "Subscription"
+
+    def __init__(self, keys: tuple[Key, ...], capacity: int, overflow: str, timeout: float | None) -> None:
+        if overflow not in OVERFLOWS:
+            raise ValueError(f"overflow must be one of {', '.join(OVERFLOWS)}, not {overflow!r}")
+        if checked("capacity", capacity, CAPACITY_MAX) == 0:
+            raise ValueError(f"capacity 0 is not in 1..{CAPACITY_MAX}")
+        if (timeout is not None) is not (overflow == "block"):
+            raise ValueError(
+                "overflow='block' needs a timeout: how many seconds its protocol may wait for a reader"
+                if timeout is None
+                else f"a timeout belongs to overflow='block', not to {overflow!r}"
+            )
+        self.keys = keys
+        self.capacity = capacity
+        self.overflow = overflow
+        self.timeout = None if timeout is None else seconds(timeout)
+
+    def batches(self) -> Iterator[Batch[R]]:
+        """Iterate over batches, each of events of one type, as get_batch() gives them, until it is closed."""
+        while True:
+            try:
+                batch = self.get_batch()
+            except ClosedError:
+                return
+            yield batch
+
+    def close(self) -> None:
+        """Listen no more, and wake whoever waits; harmless to repeat.
+
+        What is queued can still be read: then readers get ClosedError, and iteration ends. Sources that
+        nobody else wants are switched off. Any thread, callbacks too; never waits for a reader.
+        """
+        self.subscription.cancel(wait=False)
+        self._shut()
+
+    def stats(self) -> ChannelStats:
+        """Return a snapshot of the books; see ChannelStats."""
+        return ChannelStats(**self._counts())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
+        state = "closed" if self.closed else self.subscription.state
+        return f"<Channel {what} {state} {self.overflow} {self._counts()['pending']} of {self.capacity}>"
+
+    def _prepare(self, pipeline: "Bindings", start: int) -> None:
+        """Make the channel of the core. Under the lock of the pipeline, once."""
+        several = len({key.protocol for key in self.keys}) > 1
+        number = OVERFLOWS.index(self.overflow)
+        pipeline._make_channel(self, number, self.capacity, self.timeout or 0.0, several, start)
+
+    def _listen(self, pipeline: "Bindings", part: "Part", registration: "Registration") -> None:
+        """Get room for the events of a part that is about to be bound. Under the lock of the pipeline."""
+        events = sorted({key.event for key in part.keys if key.event in registration.types})
+        size = self._ring_size([registration.types[event] for event in events], registration.queue_size)
+        pipeline._open_channel(self, registration.protocol.id, events, size)
+
+    def _ring_size(self, types: "list[EventType[Any]]", queue_size: int) -> int:
+        """Return how many bytes the ring should have, a power of two; ValueError."""
+        needed = 1
+        for event_type in types:
+            size, most = event_type.max_size, RING_MAX
+            if size is None and self.overflow == "latest":
+                raise ValueError(
+                    f"overflow='latest' needs the largest size of {event_type!r}: declare its max_size"
+                )
+            if size is None:
+                size, most = queue_size // 2 - HEADER_SIZE, queue_size
+            # One more than it holds: a record is never split, so up to one of them is left free at the wrap.
+            wanted = (self.capacity + 1) * (HEADER_SIZE + (size + 15) // 16 * 16)
+            if wanted > RING_MAX and most == RING_MAX:
+                raise ValueError(
+                    f"{self.capacity} events of {event_type!r}, of up to {size} bytes, need more than 1 GiB: "
+                    "lower the capacity or its max_size"
+                )
+            needed = max(needed, min(wanted, most))
+        return 1 << (needed - 1).bit_length()

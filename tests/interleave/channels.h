@@ -1,0 +1,35 @@
+/* What channelparts.pyx gives to the scenes of channels. */
+#ifndef CHANNELS_H
+#define CHANNELS_H
+
+#include <stdint.h>
+
+#include "world.h"
+
+enum { DROP_NEWEST, DROP_OLDEST, LATEST, BLOCK }; /* OVERFLOW_* */
+enum { IS_EMPTY, IS_READY, IS_OVER };             /* LOOK_* */
+enum { PAYLOAD_BYTES = 40 };
+
+typedef struct {
+    uint64_t offered, delivered, dropped, conflated, pending, capacity, high_water, waits;
+} tally_t;
+
+typedef struct {
+    uint64_t number; /* how many had been taken or pushed out by then */
+    uint32_t size;
+    uint64_t lost;
+} taken_t;
+
+extern void *channel_make(int overflow, uint64_t capacity, uint64_t timeout, int is_locked);
+extern void channel_describe(void *channel);
+extern int channel_listen_to(void *channel, void *queue, uint64_t size, uint64_t start, uint32_t largest);
+extern void *channel_subscribe(void *channel, void *queue);
+extern void channel_leave(void *queue, void *subscriber);
+extern int channel_take(void *channel, void *payload, taken_t *taken);
+extern int channel_sleep(void *channel);
+extern void channel_end(void *channel);
+extern int channel_books(void *channel, tally_t *tally);
+extern uint64_t channel_waits(void *channel);
+extern void channel_free(void *channel);
+
+#endif
