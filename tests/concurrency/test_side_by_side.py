@@ -104,8 +104,10 @@ def test_a_flood_in_one_protocol_leaves_the_others_their_turn(
     for n in range(50):
         assert pipeline.notify(PUMP.tick, (n,))
         eventually(lambda n=n: len(got) == n + 1, pipeline.stats)
+    went_by = pipeline.stats().protocols[MOTOR.id].delivered
     stop.set()
     assert got == list(range(50))
+    assert went_by < 10_000_000, "200,000 events a turn: the flood gave the GIL back, and nobody else got it"
 
 
 @pytest.mark.stress
