@@ -229,7 +229,7 @@ inline native_run(is_inline) {
 #endif
                 do
                 :: limit != position ->
-                    d_step {                            /* dispatch.pxd stage_walk */
+                    d_step {                            /* streak.pxd stage_walk */
                         assert(slots[position % CAP] == position + 1);
                         if
                         :: LAST_STAGE -> assert(position < due_from); settle(position)
@@ -369,7 +369,7 @@ end:
                 :: end_ != at && !left ->
                     do
                     :: end_ != at ->
-                        d_step {                        /* dispatch.pxd stage_walk */
+                        d_step {                        /* streak.pxd stage_walk */
                             assert(in_chain || at < due_from);
                             settle(at);
                             at++;

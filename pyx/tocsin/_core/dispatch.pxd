@@ -15,13 +15,7 @@ subscribed by a call hears from the next event on. The Python stage takes the GI
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport (
-    a32_load_relaxed,
-    aptr_load_acquire,
-    bytes_put,
-    bytes_view,
-)
-from tocsin._core.budget cimport Budget, budget_spend
+from tocsin._core.atomic cimport a32_load_relaxed, aptr_load_acquire, bytes_put, bytes_view
 from tocsin._core.chain cimport (
     CHAIN_CALLED,
     CHAIN_COLLECTED,
@@ -30,7 +24,6 @@ from tocsin._core.chain cimport (
     chain_admit,
     chain_call,
 )
-from tocsin._core.channel cimport listeners_kick
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport (
     HEADER_BYTES,
@@ -42,10 +35,8 @@ from tocsin._core.header cimport (
     EventHeader,
     header_stride,
 )
-from tocsin._core.ledger cimport ledger_begin_call, ledger_note, ledger_settle
-from tocsin._core.offer cimport listeners_park
+from tocsin._core.ledger cimport ledger_begin_call, ledger_note
 from tocsin._core.payload cimport payload_source
-from tocsin._core.ring cimport Ring
 from tocsin._core.routes cimport Route, route_of_all, route_of_source
 from tocsin._core.workqueue cimport HALT_STOPPED
 
@@ -135,6 +126,20 @@ cdef inline int stage_dispatch(
     return came
 
 
+cdef inline void stage_classify(Stage* stage, bint is_claimed, bint is_collected) noexcept nogil:
+    """Note what became of the event before the stage's position. The last stage's worker."""
+    if is_claimed:
+        stage.n_called += 1
+    elif is_collected:
+        stage.n_collected += 1
+    else:
+        stage.n_unclaimed += 1
+    if is_collected:
+        stage.has_batches = True
+    if not stage.has_batches:
+        ledger_note(&stage.ledger, stage.position, stage.n_called, stage.n_unclaimed)
+
+
 cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
     """Handle the event at the stage's position. False if the stage may not call now. Its worker."""
     cdef EventsQueue* q = stage.queue
@@ -158,91 +163,5 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
         if size_flags != header.size_flags:
             bytes_put(q.ring.fifo.data, offset + 8, &size_flags, 4)
         return True
-    if size_flags >> 24 & HEADER_CLAIMED:
-        stage.n_called += 1
-    elif came & CHAIN_COLLECTED:
-        stage.n_collected += 1
-    else:
-        stage.n_unclaimed += 1
-    if came & CHAIN_COLLECTED:
-        stage.has_batches = True
-    if not stage.has_batches:
-        ledger_note(&stage.ledger, stage.position, stage.n_called, stage.n_unclaimed)
+    stage_classify(stage, size_flags >> 24 & HEADER_CLAIMED != 0, came & CHAIN_COLLECTED != 0)
     return True
-
-
-cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
-    """Keep a streak of events for a batch subscriber that is alone: how many. The Python stage's worker."""
-    cdef EventsQueue* q = stage.queue
-    cdef const EventHeader* header = <const EventHeader*> bytes_view(
-        q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES
-    )
-    cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
-    if chain == NULL or chain.count != 1 or not chain.subscribers[0].batch:
-        return 0
-    if aptr_load_acquire(&q.routes.table) != NULL or not stage_may_call(stage):        # [table-grown]
-        return 0
-    return stage.collect(stage, chain.subscribers[0], limit, most)
-
-
-cdef inline uint32_t stage_skim(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
-    """Go past events that only the Python stage has subscribers for: how many. The native stage's worker."""
-    cdef const Ring* ring = &stage.queue.ring
-    cdef const EventHeader* header
-    cdef uint64_t position = stage.position
-    cdef uint32_t n = 0
-    while position != limit and n < most:
-        header = <const EventHeader*> bytes_view(ring.fifo.data, position & ring.fifo.mask, HEADER_BYTES)
-        position += header_stride(header.size_flags & MAX_SIZE)       # of a pad too: its length is a stride
-        stage.lost_total += header.lost
-        n += 1
-    stage.position = position
-    return n
-
-
-cdef inline void stage_settle(Stage* stage, uint64_t abandoned) noexcept nogil:
-    """Enter the events handled so far in the books, all but the abandoned collected ones as such. Its worker."""
-    ledger_settle(
-        &stage.ledger, stage.position, stage.n_called + stage.n_collected - abandoned,
-        stage.n_unclaimed, abandoned,
-    )
-    stage.n_called = 0
-    stage.n_collected = 0
-    stage.n_unclaimed = 0
-
-
-cdef inline void stage_tell_channels(Stage* stage) noexcept nogil:
-    """Call the readers of channels that got something, and wait for those that are full. Its worker.
-
-    Before the stage passes a turn, with which the channels may go.
-    """
-    listeners_kick(&stage.touched)
-    if stage.full != NULL:
-        listeners_park(&stage.full, stage.wq, &stage.work)
-        stage.is_parked = True
-
-
-cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint is_last) noexcept nogil:
-    """Handle a streak of events before `limit`. False if the run must end. Its worker."""
-    cdef uint32_t n = 0
-    cdef uint32_t kept
-    cdef bint may_call = True
-    while stage.position != limit and n < min(budget.streak, budget.events):
-        if a32_load_relaxed(&stage.wq.halted):
-            may_call = False
-            break
-        if stage.has_batches:
-            kept = stage_collect(stage, limit, min(budget.streak, budget.events) - n)
-            n += kept
-            if kept != 0:
-                continue
-        if not stage_step(stage, is_last):
-            may_call = False
-            break
-        n += 1
-    if is_last and not stage.has_batches:
-        stage_settle(stage, 0)
-    if stage.touched != NULL or stage.full != NULL:
-        stage_tell_channels(stage)
-    budget_spend(budget, n)
-    return may_call and budget.events > 0

@@ -1,6 +1,6 @@
 """The two stages of a queue: their runs.
 
-A run looks (what may I read by now?), walks (dispatch.pxd, one event after the other), publishes how far it
+A run looks (what may I read by now?), walks (streak.pxd, one event after the other), publishes how far it
 came, and looks again, until nothing is there or its budget is spent: then it requeues itself at the tail, so
 that a flood in one protocol leaves the others their turn. A look reads the counter first and every chain
 after it. Who owns the end of the queue, and how the stages hand it over, stands in equeue.pxd.
@@ -25,11 +25,11 @@ from tocsin._core.atomic cimport (
     cpu_pause,
 )
 from tocsin._core.budget cimport Budget, budget_begin, budget_spend
-from tocsin._core.dispatch cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.streak cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
 from tocsin._core.workqueue cimport HALT_STOPPED, queue_work, workqueue_finish
