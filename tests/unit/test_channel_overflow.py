@@ -245,6 +245,18 @@ def test_block_with_two_full_channels_waits_for_both_at_once(pipeline: Any) -> N
     assert [channel.stats().pending for channel in channels] == [1, 1]
 
 
+def test_block_in_both_chains_of_an_event_waits_once(pipeline: Any) -> None:
+    keys = [MOTOR.limit.key(), MOTOR.limit.key(1)]
+    channel = pipeline.channel(keys, capacity=1, overflow="block", timeout=LONG)
+    fill(pipeline, channel)
+    before = books_of(pipeline).activations
+    channel.get()
+    assert pipeline.flush(PATIENCE)
+    assert (channel.stats().offered, channel.stats().waits, channel.stats().dropped) == (2, 1, 0)
+    assert taken(channel) == [(1, 1, 0)]
+    assert books_of(pipeline).activations - before <= 2
+
+
 def test_block_without_threads_never_waits(stepwise: Any) -> None:
     channel = stepwise.channel(MOTOR.limit, capacity=2, overflow="block", timeout=LONG)
     limits(stepwise, *((n, n) for n in range(5)))
