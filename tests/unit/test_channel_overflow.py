@@ -119,6 +119,30 @@ def test_latest_tells_protocols_events_and_sources_apart(stepwise: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("capacity", [1, 4])
+def test_latest_overwrites_what_was_queued_before_another_protocol_came_anew(
+    stepwise: Any, capacity: int
+) -> None:
+    channel = stepwise.channel([MOTOR.limit, PUMP.limit], capacity=capacity, overflow="latest")
+    for round_ in range(3):
+        limits(stepwise, (1, round_))
+        stepwise.unregister(PUMP)
+        stepwise.register(PUMP)
+    limits(stepwise, (1, 3))
+    assert (channel.stats().conflated, channel.stats().dropped) == (3, 0)
+    assert taken(channel) == [(1, 3, 0)]
+
+
+def test_latest_leaves_what_an_earlier_registration_queued(stepwise: Any) -> None:
+    channel = stepwise.channel([MOTOR.limit, PUMP.limit], overflow="latest")
+    limits(stepwise, (1, 1))
+    stepwise.unregister(MOTOR)
+    stepwise.register(MOTOR)
+    limits(stepwise, (1, 2), (1, 3))
+    limits(stepwise, (1, 4), event=PUMP.limit)
+    assert taken(channel) == [(1, 1, 0), (1, 3, 0), (1, 4, 0)]
+
+
 def test_a_longer_payload_fits_in_the_place_of_a_shorter_one(stepwise: Any) -> None:
     protocol = tocsin.Protocol(0x90, "texts", {"text": tocsin.EventType(0, max_size=100)})
     stepwise.register(protocol)
