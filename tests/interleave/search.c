@@ -471,9 +471,10 @@ static void ask(int number) {
 }
 
 static void ask_now_and_then(void) {
+    static char own[1 << 16];
     struct sigaction action = {.sa_handler = ask, .sa_flags = SA_ONSTACK | SA_RESTART};
     struct itimerval every = {.it_interval.tv_sec = ASK_SECONDS, .it_value.tv_sec = ASK_SECONDS};
-    stack_t stack = {.ss_size = 1 << 16, .ss_sp = malloc(1 << 16)}; /* those of the threads are compared */
+    stack_t stack = {.ss_size = sizeof own, .ss_sp = own}; /* those of the threads are compared */
     sigaltstack(&stack, NULL);
     sigaction(SIGVTALRM, &action, NULL);
     setitimer(ITIMER_VIRTUAL, &every, NULL);
