@@ -48,6 +48,13 @@ def eventually(condition: Callable[[], object], state: Callable[[], object] = la
         time.sleep(0.0002)
 
 
+def busy_until(condition: Callable[[], object]) -> None:
+    """Keep the main thread in Python code, without a call that could sleep, until the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+
+
 class Hold:
     """A callback that stays inside until it is let go; `entered` is set when it got there."""
 

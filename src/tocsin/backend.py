@@ -36,6 +36,7 @@ __all__ = [
     "TypedFifo",
     "WorkCore",
     "WorkQueueCore",
+    "begin_exit",
     "close_gil",
     "function_address",
     "gil_is_off",
@@ -78,7 +79,7 @@ name: Final = chosen()
 
 if TYPE_CHECKING or name == "cython":
     from tocsin._core.batch import Batch
-    from tocsin._core.bridge import close_gil
+    from tocsin._core.bridge import begin_exit, close_gil
     from tocsin._core.capi import ProducerCore, function_address
     from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
     from tocsin._core.engine import PipelineCore
@@ -93,7 +94,7 @@ else:
     from tocsin.pure.channel import ChannelCore
     from tocsin.pure.engine import PipelineCore
     from tocsin.pure.event import Event, EventCode, make_event
-    from tocsin.pure.exit import close_gil
+    from tocsin.pure.exit import begin_exit, close_gil
     from tocsin.pure.header import EventHeader
     from tocsin.pure.kfifo import Kfifo
     from tocsin.pure.notifier import BAD, DONE, OK, STOP, NotifierChain, NotifyResult

@@ -10,7 +10,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from tocsin.backend import close_gil
+from tocsin.backend import begin_exit, close_gil
 
 if TYPE_CHECKING:
     from tocsin.pipeline import Pipeline
@@ -32,23 +32,38 @@ def refuse_if_over() -> None:
         raise RuntimeError("the interpreter is exiting: no pipeline or workqueue can be made any more")
 
 
+def _close(pipeline: "Pipeline", timeout: float) -> BaseException | None:
+    """Close a pipeline; an interrupt takes its time away, and is returned when it is closed all the same."""
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            pipeline.close(timeout)
+            return interrupt
+        except Exception:
+            import logging  # slow to import, and mostly not needed
+
+            logging.getLogger("tocsin").exception("%r could not be closed at exit", pipeline)
+            return interrupt
+        except BaseException as error:
+            interrupt, timeout = error, 0.0
+
+
 def _close_all() -> None:
+    begin_exit()
     began = time.monotonic()
+    interrupt: BaseException | None = None
     try:
         for reference in _open.valuerefs():  # a copy made at once: others may be coming and going
             pipeline = reference()
             if pipeline is None:
                 continue
             left = began + pipeline.exit_timeout - time.monotonic()
-            try:
-                pipeline.close(max(0.0, left))
-            except Exception:
-                import logging  # slow to import, and mostly not needed
-
-                logging.getLogger("tocsin").exception("%r could not be closed at exit", pipeline)
+            interrupt = _close(pipeline, max(0.0, left)) or interrupt
     finally:
         _over.append(True)
         close_gil()
+    if interrupt is not None:
+        raise interrupt
 
 
 atexit.register(_close_all)

@@ -83,8 +83,8 @@ cdef public int channel_listen_to(
     return channel_extend(<Channel*> raw, (<EventsQueue*> queue).protocol, origin, size, start)
 
 
-cdef public void* channel_subscribe(void* raw, void* queue) noexcept nogil:
-    """Put the channel in the chain of all sources. Its subscriber."""
+cdef public void* channel_subscribe(void* raw, void* queue, int in_both_chains) noexcept nogil:
+    """Put the channel in the chain of all sources, and perhaps in that of source 0 too. Its subscriber."""
     cdef Channel* channel = <Channel*> raw
     cdef EventsQueue* q = <EventsQueue*> queue
     cdef Listener* listener = listener_new(
@@ -96,11 +96,15 @@ cdef public void* channel_subscribe(void* raw, void* queue) noexcept nogil:
     subscriber.may_wait = channel.overflow == OVERFLOW_BLOCK
     subscriber.release = listener_free
     equeue_subscribe(q, EVERY_SOURCE, subscriber, False)
+    if in_both_chains:
+        equeue_subscribe(q, 0, subscriber, False)
     return subscriber
 
 
-cdef public void channel_leave(void* queue, void* subscriber) noexcept nogil:
-    """Leave the chain: as a subscription that is cancelled."""
+cdef public void channel_leave(void* queue, void* subscriber, int in_both_chains) noexcept nogil:
+    """Leave the chains: as a subscription that is cancelled."""
+    if in_both_chains:
+        equeue_cancel(<EventsQueue*> queue, 0, <Subscriber*> subscriber, False)
     equeue_cancel(<EventsQueue*> queue, EVERY_SOURCE, <Subscriber*> subscriber, False)
     listener_leave(<Listener*> (<Subscriber*> subscriber).context)
 

@@ -27,7 +27,7 @@ typedef struct {
     uint32_t seen[QUEUES][MOST + 1]; /* by number */
     uint32_t order[MOST + 1];        /* what was taken as the how-manieth: number and lost */
     uint32_t lost_of[MOST + 1];
-    uint32_t n_taken, closed, may_drop;
+    uint32_t n_taken, closed, may_drop, in_both_chains;
 } channels_t;
 
 typedef struct {
@@ -100,7 +100,7 @@ static void reader(void *which) {
 /* -- the stage set ---------------------------------------------------------------------------- */
 
 typedef struct {
-    int overflow, capacity, events, queues, is_locked, keeper;
+    int overflow, capacity, events, queues, is_locked, keeper, in_both_chains;
     uint64_t timeout;
 } set_t;
 
@@ -110,13 +110,14 @@ static void begin(const set_t *set) {
     S->n_events = set->events;
     S->n_queues = set->queues ? set->queues : 1;
     S->may_drop = set->overflow != BLOCK;
+    S->in_both_chains = set->in_both_chains;
     S->world = world_new(0, 1);
     S->channel = channel_make(set->overflow, set->capacity, set->timeout, set->is_locked);
     for (uint32_t q = 0; q < S->n_queues; q++) {
         S->queues[q] = queue_new(S->world, 16 + q, 512, ((uint64_t)1 << 32) - 64, NULL);
         channel_listen_to(S->channel, S->queues[q], set->capacity == 1 ? 128 : 256, ((uint64_t)1 << 32) - 32,
                           LARGEST);
-        S->subscribers[q] = channel_subscribe(S->channel, S->queues[q]);
+        S->subscribers[q] = channel_subscribe(S->channel, S->queues[q], S->in_both_chains);
     }
     if (set->keeper)
         world_start(S->world, S->n_queues, 0, S->n_queues, 0);
@@ -171,7 +172,7 @@ static void final(void) {
 static void teardown(void) {
     for (uint32_t q = 0; q < S->n_queues; q++) {
         if (S->subscribers[q]) {
-            channel_leave(S->queues[q], S->subscribers[q]);
+            channel_leave(S->queues[q], S->subscribers[q], S->in_both_chains);
             queue_let_go(S->queues[q], S->subscribers[q]);
         }
     }
@@ -239,13 +240,13 @@ SCENE(overflow, "overflow", "a writer that takes away or changes what a reader r
 
 /* -- blocking --------------------------------------------------------------------------------- */
 
-enum { BLOCK_ROOM, BLOCK_TIME, BLOCK_LEAVE, BLOCK_TWO };
-static const char *const block_names[] = {"room", "time", "leave", "two-protocols"};
+enum { BLOCK_ROOM, BLOCK_TIME, BLOCK_LEAVE, BLOCK_TWO, BLOCK_BOTH };
+static const char *const block_names[] = {"room", "time", "leave", "two-protocols", "both-chains"};
 
 static void leaver(void *unused) {
     (void)unused;
     void *subscriber = S->subscribers[0];
-    channel_leave(S->queues[0], subscriber);
+    channel_leave(S->queues[0], subscriber, S->in_both_chains);
     S->subscribers[0] = NULL;
     queue_let_go(S->queues[0], subscriber);
 }
@@ -263,6 +264,7 @@ static void block_setup(int variant) {
         {.overflow = BLOCK, .capacity = 1, .events = 2, .timeout = 10, .keeper = 1},
         {.overflow = BLOCK, .capacity = 1, .events = 3, .timeout = HOUR},
         {.overflow = BLOCK, .capacity = 1, .events = 1, .queues = 2, .timeout = HOUR, .is_locked = 1},
+        {.overflow = BLOCK, .capacity = 1, .events = 2, .timeout = HOUR, .in_both_chains = 1},
     };
     begin(&sets[variant]);
     S->closed = variant == BLOCK_LEAVE; /* what came after it left was not offered */

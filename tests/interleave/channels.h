@@ -23,8 +23,8 @@ typedef struct {
 extern void *channel_make(int overflow, uint64_t capacity, uint64_t timeout, int is_locked);
 extern void channel_describe(void *channel);
 extern int channel_listen_to(void *channel, void *queue, uint64_t size, uint64_t start, uint32_t largest);
-extern void *channel_subscribe(void *channel, void *queue);
-extern void channel_leave(void *queue, void *subscriber);
+extern void *channel_subscribe(void *channel, void *queue, int in_both_chains);
+extern void channel_leave(void *queue, void *subscriber, int in_both_chains);
 extern int channel_take(void *channel, void *payload, taken_t *taken);
 extern int channel_sleep(void *channel);
 extern void channel_end(void *channel);

@@ -15,18 +15,24 @@
  *
  * What failed is played again at once, move by move, and must fail in the same way: that is printed. The same
  * command (a search is deterministic) or the printed seed brings it up again later.
+ *
+ * A thread that goes round for ever without touching anything shared gives the search no move to go on with. A
+ * timer of the processor time that the program has used asks now and then whether anything shared was touched.
  */
 #include "search.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "arena.h"
 
-enum { DEPTH = 1 << 15, RUN_STEPS = 200000, FIRST_BITS = 16 };
+enum { DEPTH = 1 << 15, RUN_STEPS = 200000, FIRST_BITS = 16, ASK_SECONDS = 3 };
 
 typedef struct {
     uint64_t enabled, todo, done, sleep;
@@ -453,10 +459,32 @@ static const char *search_at_random(void) {
     return machine_failed ? NULL : "sampled";
 }
 
+/* -- going round for ever --------------------------------------------------------------------- */
+
+static void ask(int number) {
+    static const char complaint[] = "FAILED endless: a thread goes round for ever and touches nothing shared\n";
+    static long accesses_before = -1;
+    (void)number;
+    if (machine_accesses == accesses_before)
+        _exit(write(STDOUT_FILENO, complaint, sizeof complaint - 1) < 0 ? 2 : 1);
+    accesses_before = machine_accesses;
+}
+
+static void ask_now_and_then(void) {
+    static char own[1 << 16];
+    struct sigaction action = {.sa_handler = ask, .sa_flags = SA_ONSTACK | SA_RESTART};
+    struct itimerval every = {.it_interval.tv_sec = ASK_SECONDS, .it_value.tv_sec = ASK_SECONDS};
+    stack_t stack = {.ss_size = sizeof own, .ss_sp = own}; /* those of the threads are compared */
+    sigaltstack(&stack, NULL);
+    sigaction(SIGVTALRM, &action, NULL);
+    setitimer(ITIMER_VIRTUAL, &every, NULL);
+}
+
 int search(const search_t *search) {
     const char *outcome;
     wanted = search;
     began = seconds_now();
+    ask_now_and_then();
     steps = ends = runs = machine_accesses = 0;
     no_way_out = 0;
     deepest = n_made = 0;

@@ -43,6 +43,7 @@ SMALL += [
     "overflow",
     "block/room",
     "block/leave",
+    "block/both-chains",
 ]
 SMALL += ["end", "tally"]
 

@@ -119,6 +119,30 @@ def test_latest_tells_protocols_events_and_sources_apart(stepwise: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("capacity", [1, 4])
+def test_latest_overwrites_what_was_queued_before_another_protocol_came_anew(
+    stepwise: Any, capacity: int
+) -> None:
+    channel = stepwise.channel([MOTOR.limit, PUMP.limit], capacity=capacity, overflow="latest")
+    for round_ in range(3):
+        limits(stepwise, (1, round_))
+        stepwise.unregister(PUMP)
+        stepwise.register(PUMP)
+    limits(stepwise, (1, 3))
+    assert (channel.stats().conflated, channel.stats().dropped) == (3, 0)
+    assert taken(channel) == [(1, 3, 0)]
+
+
+def test_latest_leaves_what_an_earlier_registration_queued(stepwise: Any) -> None:
+    channel = stepwise.channel([MOTOR.limit, PUMP.limit], overflow="latest")
+    limits(stepwise, (1, 1))
+    stepwise.unregister(MOTOR)
+    stepwise.register(MOTOR)
+    limits(stepwise, (1, 2), (1, 3))
+    limits(stepwise, (1, 4), event=PUMP.limit)
+    assert taken(channel) == [(1, 1, 0), (1, 3, 0), (1, 4, 0)]
+
+
 def test_a_longer_payload_fits_in_the_place_of_a_shorter_one(stepwise: Any) -> None:
     protocol = tocsin.Protocol(0x90, "texts", {"text": tocsin.EventType(0, max_size=100)})
     stepwise.register(protocol)
@@ -243,6 +267,18 @@ def test_block_with_two_full_channels_waits_for_both_at_once(pipeline: Any) -> N
     channels[0].get()
     assert pipeline.flush(PATIENCE) is True
     assert [channel.stats().pending for channel in channels] == [1, 1]
+
+
+def test_block_in_both_chains_of_an_event_waits_once(pipeline: Any) -> None:
+    keys = [MOTOR.limit.key(), MOTOR.limit.key(1)]
+    channel = pipeline.channel(keys, capacity=1, overflow="block", timeout=LONG)
+    fill(pipeline, channel)
+    before = books_of(pipeline).activations
+    channel.get()
+    assert pipeline.flush(PATIENCE)
+    assert (channel.stats().offered, channel.stats().waits, channel.stats().dropped) == (2, 1, 0)
+    assert taken(channel) == [(1, 1, 0)]
+    assert books_of(pipeline).activations - before <= 2
 
 
 def test_block_without_threads_never_waits(stepwise: Any) -> None:

@@ -16,6 +16,11 @@ def pipeline(make_pipeline: Callable[..., Any]) -> Any:
     return pipeline
 
 
+def test_an_iterator_of_no_channel_has_no_next(pipeline: Any) -> None:
+    with pipeline.channel(MOTOR.limit) as channel, pytest.raises((RuntimeError, TypeError)):
+        next(type(iter(channel))())
+
+
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"overflow": "newest"}, ValueError, "overflow must be one of drop_newest, drop_oldest, latest, block"),
     ({"overflow": None}, ValueError, "not None"),

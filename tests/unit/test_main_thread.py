@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 import tocsin
-from helpers import MOTOR, PATIENCE, STARTS, Crew, Hold, assert_ends_well, books_of, eventually
+from helpers import (
+    MOTOR,
+    PATIENCE,
+    STARTS,
+    Crew,
+    Hold,
+    assert_ends_well,
+    books_of,
+    busy_until,
+    eventually,
+)
 
 pytestmark = [
     pytest.mark.native_only("subscribe(main_thread=True)"),
@@ -53,13 +63,6 @@ def full_table() -> Iterator[None]:
     yield
     stop.set()
     crew.join()
-
-
-def busy_until(condition: Callable[[], object]) -> None:
-    """Keep the main thread in Python code, without a call that could sleep, until the condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
 
 
 def test_it_is_called_on_the_main_thread_while_that_computes(pipeline: Any) -> None:

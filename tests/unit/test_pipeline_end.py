@@ -240,3 +240,22 @@ pipeline.register(MOTOR)
         1,
     )
     assert assert_ends_well(code) == "closed refused"
+
+
+def test_an_interrupt_in_the_end_of_one_pipeline_leaves_no_other_open() -> None:
+    code = f"""{PRELUDE}
+def refuse(event, source, on):
+    if not on:
+        raise KeyboardInterrupt
+pipelines = [tocsin.Pipeline(), tocsin.Pipeline()]
+for pipeline in pipelines:
+    pipeline.register(MOTOR, set_enabled=refuse)
+    pipeline.freeze()
+    pipeline.subscribe(MOTOR.tick, lambda event: got.append(event.report.n))
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+atexit.register(lambda: got.append("exit"))
+"""
+    done = run_python(code)
+    assert sorted(done.stdout.split()) == ["0", "0", "1", "1", "2", "2", "exit"]
+    assert done.stderr.count("KeyboardInterrupt") == 1

@@ -21,9 +21,9 @@ raises is counted and reported to `on_error`, and if that raises too, to sys.unr
 
 Exit. Once `close_gil()` was called no worker takes the GIL any more: the interpreter is about to go. A worker
 that comes back from a call that outlasted the exit ends in the interpreter, which is its way. A thread that is
-just making its thread state is waited for: an interpreter that goes may not be joined. It counts itself in
-before it looks whether the GIL is closed, and whoever closes it looks at the count afterwards, all four
-sequentially consistent [gil-closed], [state-making].
+just making its thread state, or putting a call in the interpreter's table, is waited for: an interpreter that
+goes may not be joined. It counts itself in before it looks whether the GIL is closed, and whoever closes it
+looks at the count afterwards, all four sequentially consistent [gil-closed], [state-making].
 """
 
 from libc.stdint cimport uint64_t
@@ -34,7 +34,9 @@ from tocsin._core.atomic cimport (
     a32_fetch_add_full,
     a32_fetch_sub_full,
     a32_load_acquire,
+    a32_load_relaxed,
     a32_load_seq_cst,
+    a32_store_relaxed,
     a64,
     a64_load_relaxed,
     a64_store_relaxed,
@@ -75,9 +77,16 @@ ctypedef void (*begin_function)(void* bridge, int state) noexcept nogil
 ctypedef int (*end_function)(void* bridge) noexcept nogil
 
 
-# The exit registry: the interpreter is about to go; threads that are making their thread state.
+# The exit registry: the exit hook is closing pipelines; then, the interpreter is about to go; threads for which
+# it has to wait.
+cdef a32 is_exiting
 cdef a32 gil_is_closed
 cdef a32 states_making
+
+
+def begin_exit() -> None:
+    """Have no callable of the main thread interrupt the program any more; for the exit hook, first thing."""
+    a32_store_relaxed(&is_exiting, 1)
 
 
 def close_gil() -> None:
@@ -97,20 +106,34 @@ if hasattr(os, "register_at_fork"):        # the interpreter's locks that such a
     os.register_at_fork(before=_await_states)
 
 
+cdef bint exit_has_begun() noexcept nogil:
+    """True once begin_exit() was called."""
+    return a32_load_relaxed(&is_exiting) != 0
+
+
 cdef bint gil_is_gone() noexcept nogil:
     """True once close_gil() was called."""
     return a32_load_acquire(&gil_is_closed) != 0   # [gil-closed]
+
+
+cdef bint gil_hold_open() noexcept nogil:
+    """Have the interpreter stay until gil_may_close(), which must follow; False: it goes. For a moment. Any thread."""
+    a32_fetch_add_full(&states_making, 1)        # [state-making]
+    return a32_load_seq_cst(&gil_is_closed) == 0      # [gil-closed]
+
+
+cdef void gil_may_close() noexcept nogil:
+    a32_fetch_sub_full(&states_making, 1)        # [state-making]
 
 
 # -- taking and leaving the GIL --------------------------------------------------------------------
 
 cdef void bridge_thread_begin(Worker* worker) noexcept nogil:
     """Make the thread state that this worker keeps for its life. A Python worker, first thing."""
-    a32_fetch_add_full(&states_making, 1)        # [state-making]
-    if not a32_load_seq_cst(&gil_is_closed):     # [gil-closed]
+    if gil_hold_open():
         PyGILState_Ensure()
         worker.attachment = PyEval_SaveThread()
-    a32_fetch_sub_full(&states_making, 1)        # [state-making]
+    gil_may_close()
 
 
 cdef void bridge_thread_exit(Worker* worker) noexcept nogil:
@@ -146,11 +169,12 @@ cdef void gil_let_others() noexcept nogil:
 cdef int gil_take(WorkQueue* wq) noexcept nogil:
     """Take the GIL: what to give it back with, or -1, not taken: there is no Python any more. A worker."""
     cdef PyGILState_STATE state
-    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
-        return -1
     a32_fetch_add_full(&wq.waiting, 1)
     if GIL_EXISTS:
         gil_let_others()
+    if a32_load_acquire(&gil_is_closed):   # [gil-closed]
+        a32_fetch_sub_full(&wq.waiting, 1)
+        return -1
     state = PyGILState_Ensure()
     a32_fetch_sub_full(&wq.waiting, 1)
     if a32_load_acquire(&gil_is_closed):   # [gil-closed]

@@ -93,7 +93,8 @@ cdef struct Listener:
     uint64_t tried_at         # `n_out` before its last try in vain
     uint64_t given_up_at      # the same, when time was over
     bint has_given_up
-    bint is_touched
+    bint is_touched           # it is in that list
+    bint is_full
     Listener* next_touched
     Listener* next_full
     # Under the lock of the channel.

@@ -74,6 +74,7 @@ cdef struct Core:
     a64 unknown                   # events that named nothing registered
     a64 closed                    # events that came too late
     a64 main_inside               # the main thread, while one of its callables is running there; or 0
+    void* spare_calls             # of maincall.pyx, or NULL; under the lock of the native workqueue
 
 
 cdef inline Core* core_new(bint portable, bint shared_writers, int clock_kind) noexcept nogil:

@@ -10,7 +10,16 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from tocsin._core.channel cimport OVERFLOW_DROP_OLDEST, OVERFLOW_LATEST
-from tocsin._core.mainthread cimport MainReader, main_again, main_drain, main_new, main_outlive, main_silence
+from tocsin._core.mainthread cimport (
+    MainReader,
+    main_again,
+    main_drain,
+    main_has_more,
+    main_new,
+    main_outlive,
+    main_put_later,
+    main_silence,
+)
 from tocsin._core.opening cimport channel_make, channel_open
 from tocsin._core.reader cimport ChannelCore
 from tocsin._core.tally cimport Tally, channel_tally
@@ -61,14 +70,13 @@ cdef class ListenCore(NotifyCore):
         cdef int64_t deadline = deadline_of(timeout)
         cdef MainReader main
         cdef Tally tally
-        cdef list mains = list(self.mains)
         try:
-            for main in mains:
+            for main in list(self.mains):
                 channel_tally(main.channel.channel, &tally)
-                if main_drain(main, tally.pending, deadline) < tally.pending:
+                if main_drain(main, tally.pending, deadline) < tally.pending and main_has_more(main):
                     return False             # out of time, or frozen
         finally:
-            for main in mains:
+            for main in list(self.mains):    # by now: the calls of newer ones were turned away meanwhile
                 main_again(main)
         return True
 
@@ -86,8 +94,11 @@ cdef class ListenCore(NotifyCore):
     def _end_mains(self, deliver: bool) -> None:
         """Begin no call any more, or leave what is queued to the main thread. Under the face's lock."""
         cdef MainReader main
+        cdef list late = []
         for main in self.mains:
-            if deliver:
-                main_outlive(main)
-            else:
+            if not deliver:
                 main_silence(main)
+            elif not main_outlive(main):
+                late.append(main)
+        if late:
+            main_put_later(late)

@@ -24,7 +24,9 @@ cdef MainReader main_new(
 )
 cdef bint main_is_inside(Core* core) noexcept
 cdef void main_silence(MainReader main) noexcept
-cdef void main_outlive(MainReader main) noexcept
+cdef bint main_outlive(MainReader main) noexcept
+cdef void main_put_later(list mains) noexcept
 cdef bint main_await(MainReader main, int64_t deadline) except -1
 cdef uint64_t main_drain(MainReader main, uint64_t most, int64_t deadline) except? 0xFFFFFFFF
+cdef bint main_has_more(MainReader main) noexcept
 cdef void main_again(MainReader main) noexcept

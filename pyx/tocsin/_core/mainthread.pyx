@@ -9,7 +9,7 @@ whatever the main thread does; but inside another callable of the same pipeline,
 calling there, it leaves at once: they go round until nothing is left.
 
 What a callable raises goes to on_error; but KeyboardInterrupt and SystemExit are meant for the program, and go
-on to the code that was interrupted.
+on to the code that was interrupted. Once the exit has begun that is the exit hook, and they go nowhere.
 
 A call on its way finds its reader through `owner`, or nobody. A pipeline that is closed on another thread
 leaves what is queued to the main thread: then the reader keeps itself until that is done.
@@ -21,7 +21,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a32_load_relaxed, a64_fetch_add_relaxed, a64_load_relaxed, a64_store_relaxed
-from tocsin._core.bridge cimport gil_is_gone
+from tocsin._core.bridge cimport exit_has_begun, gil_is_gone
 from tocsin._core.calls cimport tell
 from tocsin._core.channel cimport LOOK_READY, channel_look
 from tocsin._core.clock cimport clock_monotonic
@@ -31,6 +31,7 @@ from tocsin._core.maincall cimport (
     MainCall,
     main_arrive,
     main_call_new,
+    main_call_spare,
     main_kick,
     main_put,
     main_try_breaker,
@@ -49,6 +50,9 @@ from tocsin._core.ties cimport Member
 from tocsin._core.times cimport slice_until
 from tocsin._core.workqueue cimport HALT_FROZEN
 
+from _thread import start_new_thread
+from time import sleep
+
 
 cdef enum:
     CALL_EVENTS = 64          # of one pending call
@@ -65,7 +69,8 @@ cdef int main_run(void* raw) except -1:
     cdef MainCall* call = <MainCall*> raw
     cdef Core* core = call.core
     cdef MainReader main = None
-    main_arrive(call)
+    if not main_arrive(call):
+        return 0
     lock_take(&core.native.lock)
     if call.owner != NULL and not gil_is_gone():
         main = <MainReader> call.owner
@@ -91,11 +96,16 @@ cdef inline bint main_is_frozen(MainReader main) noexcept:
     return a32_load_relaxed(&main.call.core.native.halted) & HALT_FROZEN != 0
 
 
+cdef bint main_has_more(MainReader main) noexcept:
+    """True if there is something to call a callable with that was not cancelled. With the GIL."""
+    return main.callback is not None and channel_look(main.channel.channel) == LOOK_READY
+
+
 cdef void main_again(MainReader main) noexcept:
     """Kick if something is left, or let go of a reader that was kept for it. With the GIL."""
     if main_is_frozen(main):
         return                       # the thaw comes here again
-    if main.callback is not None and channel_look(main.channel.channel) == LOOK_READY:
+    if main_has_more(main):
         main_kick(main.call)
     else:
         main_let_go(main)
@@ -128,13 +138,13 @@ cdef int main_call(MainReader main, object callback, Event event) except -1:
         callback(event)
     except BaseException as raised:
         error = raised
-    a64_store_relaxed(&main.call.core.main_inside, 0)
     main_count(main.subscription, clock_monotonic() - began)
     main_end_call(main)
     if error is not None:
         main_report(main, error, event)
-        if not isinstance(error, Exception):
-            raise error
+    a64_store_relaxed(&main.call.core.main_inside, 0)
+    if error is not None and not isinstance(error, Exception) and not exit_has_begun():
+        raise error
     return 0
 
 
@@ -176,12 +186,15 @@ cdef class MainReader:
     """Call a callable on the main thread with the events of a channel."""
 
     def __dealloc__(self):
+        cdef Core* core
         if self.call != NULL:
-            main_disown(self.call)
-            core_release(self.call.core)
+            core = self.call.core
+            main_call_spare(self.call)
+            core_release(core)
 
     def _silence(self) -> None:
-        main_silence(self)
+        if self.call != NULL:
+            main_silence(self)
 
 
 cdef MainReader main_new(
@@ -222,18 +235,44 @@ cdef void main_silence(MainReader main) noexcept:
 
 cdef void main_let_go(MainReader main) noexcept:
     """Have a reader that keeps itself do so no longer."""
-    if main.is_kept:
-        main.is_kept = False
+    cdef bint was_kept
+    with cython.critical_section(main):
+        was_kept, main.is_kept = main.is_kept, False
+    if was_kept:
         Py_DECREF(main)
 
 
-cdef void main_outlive(MainReader main) noexcept:
-    """Have the main thread call what is left when the pipeline has ended. After its last event."""
-    if channel_look(main.channel.channel) == LOOK_READY and main.callback is not None and not main.is_kept:
-        main.is_kept = True
-        Py_INCREF(main)
-        if not main_put(main.call):      # the timer that would try again is gone
+cdef bint main_outlive(MainReader main) noexcept:
+    """Have the main thread call what is left when the pipeline has ended; False: main_put_later() must see to it.
+
+    After its last event.
+    """
+    cdef bint was_kept
+    if not main_has_more(main):
+        return True
+    Py_INCREF(main)
+    with cython.critical_section(main):
+        was_kept, main.is_kept = main.is_kept, True
+    if was_kept:
+        Py_DECREF(main)
+    return was_kept or main_put(main.call)
+
+
+cdef void main_put_later(list mains) noexcept:
+    """Try again for readers that outlive their pipeline, and with it the timer that would have done so."""
+    try:
+        start_new_thread(put_when_there_is_room, (mains,))
+    except Exception:            # no more threads: nobody is left to try
+        for main in mains:
             main_let_go(main)
+
+
+def put_when_there_is_room(mains: list) -> None:
+    """Put calls in the interpreter's table until none is left. A thread of its own."""
+    cdef MainReader main
+    while mains and not gil_is_gone():
+        sleep(0.001)
+        mains = [main for main in mains if not main_put(main.call)]
 
 
 cdef bint main_await(MainReader main, int64_t deadline) except -1:

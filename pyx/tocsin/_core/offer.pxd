@@ -121,12 +121,15 @@ cdef inline int channel_offer(void* context, const tocsin_event* event) noexcept
     cdef bint is_settled
     if listener.offered_at == listener.position[0]:
         return 0                             # by another chain, or before the stage waited
+    if listener.is_full:
+        return CHAIN_FULL                    # for another chain; the stage is about to wait
     if channel.is_locked:
         lock_take(&channel.lock)
     is_settled = listener_settle(listener, channel, event)
     if channel.is_locked:
         lock_drop(&channel.lock)
     if not is_settled:
+        listener.is_full = True
         listener.next_full = listener.full[0]
         listener.full[0] = listener
         return CHAIN_FULL
@@ -225,6 +228,7 @@ cdef inline void listeners_park(Listener** full, WorkQueue* wq, Work* work) noex
     listener = full[0]
     full[0] = NULL
     while listener != NULL:
+        listener.is_full = False
         a32_fetch_or_full(&listener.channel.room_wanted, 1)                 # [room-wanted]
         if listener_has_news(listener):
             expedite_work(wq, work)          # nobody else may know that we wait

@@ -21,7 +21,7 @@ from tocsin._core.channel cimport OVERFLOW_LATEST, Channel
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags, header_stride
 from tocsin._core.latest cimport latest_find, latest_note
 from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
-from tocsin._core.segment cimport Segment, segment_kind
+from tocsin._core.segment cimport Origin, Segment, segment_kind
 
 
 cdef enum:
@@ -123,13 +123,32 @@ cdef inline void channel_drop(Channel* channel, const tocsin_event* event) noexc
     count_one(&channel.dropped)
 
 
+cdef inline Segment* channel_find(
+    const Channel* channel, const tocsin_event* event, uint64_t* at
+) noexcept nogil:
+    """Find the record of an event's key: its segment, and its position in `at`. NULL: there is none.
+
+    What an earlier registration of its protocol left is none: it is of another type. A writer, with the lock.
+    """
+    cdef const Origin* origin = channel.writing.origins[event.protocol]
+    cdef const Origin* known
+    cdef Segment* segment = channel.reading
+    while segment != NULL:
+        known = segment.origins[event.protocol]
+        if known != NULL and known.types == origin.types:
+            if latest_find(segment, event.protocol, event.event, event.source, at):
+                break
+        segment = segment.following
+    return segment
+
+
 cdef inline bint channel_overwrite(Channel* channel, const tocsin_event* event) noexcept nogil:
     """Put an event in the place of the one of its key; False: there is none. A writer, with the lock."""
-    cdef Segment* segment = channel.writing
     cdef EventHeader old
     cdef uint64_t at
     cdef uint64_t lost
-    if not latest_find(segment, event.protocol, event.event, event.source, &at):
+    cdef Segment* segment = channel_find(channel, event, &at)
+    if segment == NULL:
         return False
     bytes_get(segment.ring.fifo.data, at & segment.ring.fifo.mask, &old, HEADER_BYTES)
     lost = old.lost + channel.unreported + event.lost

@@ -8,12 +8,13 @@ Everything that could (a batch, an exception) is made without the lock. So an ev
 or in the hands of the one reader that took it; there is no in between, not even for an iterator that is
 dropped.
 
-Waiting lets the GIL go, in slices after each of which signals are answered. A reader that leaves a wait by an
-exception calls the next one: the wake-up may have been meant for it.
+Waiting lets the GIL go, in slices after each of which signals are answered. A reader that leaves by an exception,
+from a wait or for want of memory, calls the next one: the wake-up may have been meant for it.
 
 How a channel is made, and its books, stand in opening.pyx.
 """
 
+from time import sleep
 from types import GenericAlias
 
 cimport cython
@@ -54,6 +55,10 @@ from tocsin._core.times cimport deadline_of, slice_until
 from tocsin.errors import ClosedError
 
 
+cdef enum:
+    COUNT_TRIES = 100
+
+
 cdef str NOT_MADE = "a Channel is made by Pipeline.channel()"
 
 
@@ -84,14 +89,17 @@ cdef class ChannelCore:
         lock_take(&channel.lock)
         try:
             if channel_front(channel, &record):
+                is_more = True           # if there is no memory for it
                 event = event_from_record(<object> type_of(channel, &record), &record)
                 channel_step(channel, &record)
                 channel_settle(channel)
                 is_more = channel_may_have(channel)
         finally:
             lock_drop(&channel.lock)
+            if is_more:
+                channel_call_next(channel)
         if event is not None:
-            channel_after_taking(channel, is_more)
+            channel_after_taking(channel, False)
         return event
 
     cdef Batch take_batch(self, Py_ssize_t most):
@@ -102,7 +110,11 @@ cdef class ChannelCore:
             event_type = self.next_type()
             if event_type is None:
                 return None
-            batch = self.batch_for(event_type)
+            try:
+                batch = self.batch_for(event_type)
+            except BaseException:
+                channel_call_next(self.channel)
+                raise
             if self.fill(batch, most) == 0:      # another reader was faster, and now it's another type's turn
                 batch = None
         with cython.critical_section(self):
@@ -252,7 +264,10 @@ cdef class ChannelCore:
         if self.channel == NULL:
             raise RuntimeError(NOT_MADE)
         cdef Tally tally
-        channel_tally(self.channel, &tally)
+        cdef int tries = 1
+        while not channel_tally(self.channel, &tally) and tries < COUNT_TRIES:
+            tries += 1
+            sleep(0.001)         # a writer that was preempted between two counts has its turn
         return tally
 
 
@@ -266,6 +281,8 @@ cdef class ChannelIterator:
         return self
 
     def __next__(self) -> Event:
+        if self.reader is None:
+            raise RuntimeError(NOT_MADE)
         cdef Event event = self.reader.take()
         while event is None:
             if self.reader.await_event(-1) == LOOK_OVER:

@@ -29,10 +29,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #define TOCSIN_STACK_SIZE ((size_t)1 << 20)
@@ -156,6 +156,9 @@ typedef void (*thread_function)(void *argument);
 
 /* An opaque identity of the calling thread, equal for equal threads. */
 static inline uint64_t thread_self(void) { return (uint64_t)(uintptr_t)pthread_self(); }
+
+/* The calling process, another one in a forked child. */
+static inline uint32_t process_self(void) { return (uint32_t)getpid(); }
 
 typedef struct {
     thread_function function;

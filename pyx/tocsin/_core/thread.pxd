@@ -22,6 +22,7 @@ cdef extern from "tocsin/_core/thread.h" nogil:
     void bell_ring(bell_t* bell, int sleepers)
 
     uint64_t thread_self()
+    uint32_t process_self()
     int thread_start(const char* name, thread_function function, void* argument)
 
 

@@ -70,6 +70,9 @@ typedef void (*thread_function)(void *argument);
 /* An opaque identity of the calling thread, equal for equal threads. */
 static inline uint64_t thread_self(void) { return GetCurrentThreadId(); }
 
+/* The calling process. */
+static inline uint32_t process_self(void) { return GetCurrentProcessId(); }
+
 typedef struct {
     thread_function function;
     void *argument;

@@ -71,7 +71,7 @@ class ChannelQueue:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.events: deque[Queued] = deque()
-        self.by_key: dict[Any, Queued] = {}  # of a `latest` channel: what is in the last room
+        self.by_key: dict[Any, Queued] = {}  # of a `latest` channel: what may be overwritten
         self.room: Room | None = None
         self.closed = False
         self.unreported = 0  # lost events that no queued one tells of yet
@@ -87,7 +87,8 @@ class ChannelQueue:
             if old is None or old.size < size or (is_old and protocol in old.protocols):
                 protocols = set() if old is None else old.protocols
                 self.room = Room(max(size, 0 if old is None else old.size), self.start, {*protocols})
-                self.by_key = {}
+                # Those of an earlier registration are of another type.
+                self.by_key = {key: q for key, q in self.by_key.items() if key[0] >> 24 != protocol}
             if self.room is not None:
                 self.room.protocols.add(protocol)
 

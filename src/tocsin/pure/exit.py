@@ -4,9 +4,13 @@ Threads that hang in a callable are daemons, which the interpreter leaves behind
 behind may have held a lock for ever, so nothing that runs later waits for one. Any thread.
 """
 
-__all__ = ["close_gil", "is_over"]
+__all__ = ["begin_exit", "close_gil", "is_over"]
 
 _over: list[bool] = []
+
+
+def begin_exit() -> None:
+    """Do nothing: no callable of the main thread is here to interrupt the program with."""
 
 
 def close_gil() -> None:

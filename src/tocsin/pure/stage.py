@@ -215,7 +215,7 @@ class Stage:
         source, chains = self.chains_of(record)
         for member in (member for chain in chains for member in chain):
             listener = member.listener
-            if listener is None or member.callback is None:
+            if listener is None or member.callback is None or listener in self.full:
                 continue
             fate.called = True
             if listener.offered_at == record.end:
