@@ -1,7 +1,7 @@
 """Show that the core keeps its promises: every check, one table, what each zero is worth.
 
     python -m tests.verify                  everything, about 40 minutes on two cores
-    python -m tests.verify --budget 120     the short form
+    python -m tests.verify --budget 60      the short form
     python -m tests.verify litmus models    only checks with one of these words in their name
 
 A row a check: what ran, how much, violations, and how many of the planted bugs the same check caught.
