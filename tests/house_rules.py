@@ -27,6 +27,7 @@ LAYERS = [
         "equeue",
         "budget",
         "dispatch",
+        "streak",
         "stages",
         "books",
         "subscribe",

@@ -16,9 +16,9 @@
  * What failed is played again at once, move by move, and must fail in the same way: that is printed. The same
  * command (a search is deterministic) or the printed seed brings it up again later.
  *
- * A thread that goes round for ever without touching anything shared gives the search no move to go on
- * with. A timer of the processor time that the program has used asks now and then whether anything shared
- * was touched.
+ * A thread that goes round for ever without touching anything shared gives the search no move to go on with.
+ * A timer of the processor time that the program has used asks now and then whether anything shared was
+ * touched.
  */
 #include "search.h"
 
@@ -463,7 +463,8 @@ static const char *search_at_random(void) {
 /* -- going round for ever --------------------------------------------------------------------- */
 
 static void ask(int number) {
-    static const char complaint[] = "FAILED endless: a thread goes round for ever, touching nothing shared\n";
+    static const char complaint[] =
+        "FAILED endless: a thread goes round for ever and touches nothing shared\n";
     static long accesses_before = -1;
     (void)number;
     if (machine_accesses == accesses_before)
