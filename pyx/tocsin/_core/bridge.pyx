@@ -117,11 +117,7 @@ cdef bint gil_is_gone() noexcept nogil:
 
 
 cdef bint gil_hold_open() noexcept nogil:
-<<<<<<< HEAD
     """Have the interpreter stay until gil_may_close(), in a moment; False: it goes, and that too. Any thread."""
-=======
-    """Have the interpreter stay until gil_may_close(), which must follow; False: it goes. Any thread."""
->>>>>>> main
     a32_fetch_add_full(&states_making, 1)        # [state-making]
     return a32_load_seq_cst(&gil_is_closed) == 0      # [gil-closed]
 
