@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -255,7 +256,7 @@ def test_closing_in_a_flood_wakes_everybody(make_pipeline: Callable[..., Any]) -
         overflow = ["drop_newest", "drop_oldest", "latest", "block"][round_ % 4]
         timeout = LONG if overflow == "block" else None
         channel = pipeline.channel(MOTOR.tick, capacity=16, overflow=overflow, timeout=timeout)
-        readers = Crew(lambda: list(channel), lambda: list(channel.batches()))  # noqa: B023
+        readers = Crew(partial(list, channel), partial(list, channel.batches()))
         time.sleep(random.random() * 0.003)
         channel.close()
         readers.join()
@@ -269,7 +270,7 @@ def test_a_pipeline_dropped_in_a_flood_ends_its_channels(make_pipeline: Callable
         pipeline = tocsin.Pipeline()
         pipeline.register(MOTOR)
         channel = pipeline.channel(MOTOR.tick)
-        readers = Crew(lambda: list(channel), lambda: list(channel))  # noqa: B023
+        readers = Crew(partial(list, channel), partial(list, channel))
         flood(pipeline, n=200)
         del pipeline
         readers.join()
@@ -332,7 +333,7 @@ def test_cancelled_and_made_anew_while_its_protocol_waits(pipeline: Any) -> None
     for _ in range(100):
         channel = pipeline.channel(MOTOR.tick, capacity=1, overflow="block", timeout=LONG)
         flood(pipeline, n=3)
-        eventually(lambda: channel.stats().pending)  # noqa: B023
+        eventually(lambda channel=channel: channel.stats().pending)
         closer = Crew(channel.close)
         channel.get(timeout=PATIENCE)
         closer.join()

@@ -82,7 +82,7 @@ def test_a_closed_pipeline_has_no_channels(pipeline: Any) -> None:
 
 def test_a_channel_is_made_by_a_pipeline() -> None:
     with pytest.raises(TypeError):
-        tocsin.Channel()  # type: ignore[call-arg]
+        tocsin.Channel()  # type: ignore[call-arg]  # which is the mistake
     alone = tocsin.Channel((tocsin.Key(1, 2),), 4, "drop_newest", None)
     for ask in (alone.get, alone.get_batch, alone.stats, lambda: next(iter(alone))):
         with pytest.raises(RuntimeError, match=r"made by Pipeline\.channel"):
