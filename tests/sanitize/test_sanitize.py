@@ -105,3 +105,15 @@ def test_what_is_listed_exists(name: str) -> None:
     path, _, test = name.partition("::")
     assert (ROOT / path).exists()
     assert not test or f"def {test}" in (ROOT / path).read_text()
+
+
+# ------------------------------------------------------------------------------------- memcheck
+
+ERROR = "<error><what>{}</what><stack><frame><fn>f</fn><dir>d</dir><file>x.c</file></frame></stack></error>"
+
+
+@pytest.mark.parametrize("end", ["</valgrindoutput>", "", "</valgrindoutput><more/>", "<error><what>cut o"])
+def test_errors_told_before_a_program_died_are_read(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "memcheck.xml"
+    path.write_text(f"<valgrindoutput>{ERROR.format('one')}{ERROR.format('two')}{end}")
+    assert [reports.title(error) for error in reports.read_memcheck(path)] == ["one", "two"]
