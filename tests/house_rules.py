@@ -27,6 +27,7 @@ LAYERS = [
         "equeue",
         "budget",
         "dispatch",
+        "pour",
         "streak",
         "stages",
         "books",

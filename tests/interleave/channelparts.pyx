@@ -11,6 +11,7 @@ from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.chain cimport Subscriber, subscriber_new
 from tocsin._core.channel cimport (
     OVERFLOW_BLOCK,
+    OVERFLOW_LATEST,
     Channel,
     Listener,
     Overflow,
@@ -94,6 +95,7 @@ cdef public void* channel_subscribe(void* raw, void* queue, int in_both_chains) 
     subscriber.is_ours = True
     subscriber.is_channel = True
     subscriber.may_wait = channel.overflow == OVERFLOW_BLOCK
+    subscriber.may_pour = channel.overflow != OVERFLOW_LATEST
     subscriber.release = listener_free
     equeue_subscribe(q, EVERY_SOURCE, subscriber, False)
     if in_both_chains:

@@ -11,12 +11,12 @@ clears `active`, which is read before each call, so that also a walk that is und
 of it any more.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from tocsin cimport TOCSIN_STOP, tocsin_event, tocsin_subscriber
 from tocsin._core.atomic cimport a32, a32_load_acquire, a32_load_relaxed, a32_store_relaxed
-from tocsin._core.memory cimport memory_alloc, memory_free
+from tocsin._core.memory cimport memory_alloc_small, memory_free
 
 
 cdef enum:
@@ -32,21 +32,20 @@ ctypedef void (*subscriber_release_function)(void* context) noexcept nogil
 
 
 cdef struct Subscriber:
-    # Constant after subscriber_new().
+    # Constant after subscriber_new(), but for what stands last. 48 bytes: with 10,000 of them, and as many chains
+    # and routes, it is the cache that decides.
     tocsin_subscriber function
     void* context
-    int priority
-    bint batch
-    bint is_ours                  # the function is the core's own, and its result may say CHAIN_*
-    bint is_channel               # called first: no stop keeps an event from it
-    bint may_wait                 # it is a channel, and asked before anybody is called (chain_admit)
     subscriber_release_function release     # of the context, when the subscriber is freed; or NULL
-    # Any thread.
-    a32 active
-    # The one stage that calls it.
-    uint64_t lost_seen            # the stage's count of lost events when it was called last
-    # Cold, under the owner's lock.
-    uint32_t users
+    int priority
+    uint8_t batch                 # true or false, and so on:
+    uint8_t is_ours               # the function is the core's own, and its result may say CHAIN_*
+    uint8_t is_channel            # called first: no stop keeps an event from it
+    uint8_t may_wait              # it is a channel, and asked before anybody is called (chain_admit)
+    uint8_t may_pour              # it is a channel that takes streaks of events, if it is alone (pour.pxd)
+    uint64_t lost_seen            # the stage's count of lost events when it was called last; the stage's
+    a32 active                    # any thread
+    uint32_t users                # cold, under the owner's lock
 
 
 cdef struct Retired:
@@ -60,15 +59,16 @@ cdef struct Retired:
 cdef struct Chain:
     Retired retired               # first, so that a Retired* of a chain is the chain
     uint32_t count
-    bint may_wait                 # one of the subscribers may
-    Subscriber** subscribers      # `count` of them, in the same block
+    uint8_t may_wait              # one of the subscribers may
+    uint8_t may_pour              # the only subscriber may
+    Subscriber* subscribers[1]    # `count` of them
 
 
 cdef inline Subscriber* subscriber_new(
     tocsin_subscriber function, void* context, int priority, bint batch, uint64_t lost
 ) noexcept nogil:
     """Make a subscriber with one user, the caller; NULL: no memory. Any thread."""
-    cdef Subscriber* subscriber = <Subscriber*> memory_alloc(sizeof(Subscriber))
+    cdef Subscriber* subscriber = <Subscriber*> memory_alloc_small(sizeof(Subscriber))
     if subscriber != NULL:
         subscriber.function = function
         subscriber.context = context
@@ -91,11 +91,10 @@ cdef inline void subscriber_release(Subscriber* subscriber) noexcept nogil:
 
 cdef inline Chain* chain_new(uint32_t count) noexcept nogil:
     """Make a chain with room for `count` subscribers; NULL: no memory. Any thread."""
-    cdef Chain* chain = <Chain*> memory_alloc(sizeof(Chain) + count * sizeof(Subscriber*))
+    cdef Chain* chain = <Chain*> memory_alloc_small(sizeof(Chain) + (max(count, 1) - 1) * sizeof(Subscriber*))
     if chain != NULL:
         chain.retired.is_chain = True
         chain.count = count
-        chain.subscribers = <Subscriber**> (chain + 1)
     return chain
 
 
@@ -127,13 +126,19 @@ cdef inline Chain* chain_insert(const Chain* old, Subscriber* subscriber) noexce
         )
     for i in range(count + 1):
         chain_hold(chain, chain.subscribers[i])
-    return chain
+    return chain_judge(chain)
 
 
 cdef inline void chain_hold(Chain* chain, Subscriber* subscriber) noexcept nogil:
     """Count a new chain as a user of one that is in it. Cold, under the owner's lock."""
     subscriber.users += 1
     chain.may_wait |= subscriber.may_wait
+
+
+cdef inline Chain* chain_judge(Chain* chain) noexcept nogil:
+    """Note what a chain that is complete allows; the chain. Cold, before others see it."""
+    chain.may_pour = chain.count == 1 and chain.subscribers[0].may_pour
+    return chain
 
 
 cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) noexcept nogil:
@@ -148,7 +153,7 @@ cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) 
             chain.subscribers[kept] = old.subscribers[i]
             chain_hold(chain, chain.subscribers[kept])
             kept += 1
-    return chain
+    return chain_judge(chain)
 
 
 cdef inline bint chain_holds(const Chain* chain, const Subscriber* subscriber) noexcept nogil:

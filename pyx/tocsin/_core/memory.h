@@ -1,6 +1,6 @@
 /* Memory: zeroed blocks, and rings of whole pages.
  *
- * All allocation of the core goes through these four functions, so that an explorer can watch it. A
+ * All allocation of the core goes through these functions, so that an explorer can watch it. A
  * ring is mapped, not faulted in: a queue of 4 MiB costs address space until events need it;
  * memory_fault_in() pays for all of it at once, before a producer that must not wait starts.
  */
@@ -42,6 +42,16 @@ static inline void *memory_alloc(size_t size) {
         return NULL;
 #endif
     return memset(block, 0, size);
+}
+
+/* `size` zeroed bytes close to the block that was asked for before, or NULL. */
+static inline void *memory_alloc_small(size_t size) {
+#if defined(_WIN32)
+    void *block = _aligned_malloc(size, 16);
+    return block == NULL ? NULL : memset(block, 0, size);
+#else
+    return calloc(1, size);
+#endif
 }
 
 /* The block with room for `size` bytes, moved if need be and not zeroed, or NULL and nothing changed. */

@@ -3,6 +3,7 @@
 
 cdef extern from "tocsin/_core/memory.h" nogil:
     void* memory_alloc(size_t size)
+    void* memory_alloc_small(size_t size)
     void* memory_grow(void* block, size_t size)
     void memory_free(void* block)
     void* memory_map(size_t size)

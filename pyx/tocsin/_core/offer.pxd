@@ -144,7 +144,7 @@ cdef inline bint listener_settle(
     cdef Remedy remedy
     cdef int tries = 0
     if channel.overflow == OVERFLOW_LATEST and channel_overwrite(channel, event):
-        channel_count_offered(channel)
+        channel_count_offered(channel, 1)
         return True
     while not channel_put(channel, event):
         remedy = listener_find_room(listener, channel, event, tries)
@@ -152,12 +152,12 @@ cdef inline bint listener_settle(
             return False
         if remedy == REMEDY_DROP:
             channel_drop(channel, event)
-            channel_count_offered(channel)
+            channel_count_offered(channel, 1)
             return True
         tries += 1
     if not listener.is_touched:
         listener_touch(listener)
-    channel_count_offered(channel)
+    channel_count_offered(channel, 1)
     return True
 
 
@@ -177,9 +177,9 @@ cdef inline Remedy listener_find_room(
     return REMEDY_WAIT if listener_may_wait(listener, channel) else REMEDY_DROP
 
 
-cdef inline void channel_count_offered(Channel* channel) noexcept nogil:
-    """Count an event of which it is counted already what became of it. A writer."""
-    a64_store_release(&channel.offered, a64_load_relaxed(&channel.offered) + 1)     # [event-offered]
+cdef inline void channel_count_offered(Channel* channel, uint64_t n) noexcept nogil:
+    """Count n events of which it is counted already what became of them. A writer."""
+    a64_store_release(&channel.offered, a64_load_relaxed(&channel.offered) + n)     # [event-offered]
 
 
 cdef inline void listener_touch(Listener* listener) noexcept nogil:

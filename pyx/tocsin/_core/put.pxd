@@ -19,8 +19,9 @@ from tocsin._core.atomic cimport (
 )
 from tocsin._core.channel cimport OVERFLOW_LATEST, Channel
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags, header_stride
+from tocsin._core.kfifo cimport fifo_free_for, fifo_publish_in
 from tocsin._core.latest cimport latest_find, latest_note
-from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
+from tocsin._core.ring cimport CLAIMED, Ring, ring_claim_locked
 from tocsin._core.segment cimport Origin, Segment, segment_kind
 
 
@@ -33,9 +34,9 @@ cdef inline void count_one(a64* count) noexcept nogil:
     a64_store_relaxed(count, a64_load_relaxed(count) + 1)
 
 
-cdef inline bint channel_has_place(Channel* channel) noexcept nogil:
-    """True if fewer events are queued than the capacity says. A writer."""
-    cdef uint64_t n_in = a64_load_relaxed(&channel.n_in)       # our own word
+cdef inline bint channel_has_place(Channel* channel, uint64_t unpublished) noexcept nogil:
+    """True if fewer events are queued, with those not published yet, than the capacity says. A writer."""
+    cdef uint64_t n_in = a64_load_relaxed(&channel.n_in) + unpublished      # our own word
     if n_in - channel.out_seen < channel.capacity:
         return True
     channel.out_seen = a64_load_acquire(&channel.n_out)                     # [room-made]
@@ -71,20 +72,45 @@ cdef inline bint channel_put(Channel* channel, const tocsin_event* event) noexce
     cdef uint64_t length = channel_stride(channel, event)
     cdef uint64_t lost = channel.unreported + event.lost
     cdef uint64_t at
-    if not channel_has_place(channel) or ring_claim_locked(&segment.ring, length, &at) != CLAIMED:
+    if not channel_has_place(channel, 0) or ring_claim_locked(&segment.ring, length, &at) != CLAIMED:
         return False
     if lost != 0:
         lost = channel_tell_lost(channel, &at, length, lost)
     channel_write(segment, at, event, lost)
     if segment.in_place:
         latest_note(segment, event.protocol, event.event, event.source, at)
-    count_one(&channel.n_in)
-    ring_publish_locked(&segment.ring, at, length)
-    if a64_load_relaxed(&channel.n_in) - channel.out_seen > a64_load_relaxed(&channel.high_water):
-        channel.out_seen = a64_load_acquire(&channel.n_out)                 # [room-made]
-        if a64_load_relaxed(&channel.n_in) - channel.out_seen > a64_load_relaxed(&channel.high_water):
-            a64_store_relaxed(&channel.high_water, a64_load_relaxed(&channel.n_in) - channel.out_seen)
+    channel_publish(channel, 1, at + length)
     return True
+
+
+cdef inline bint channel_put_behind(
+    Channel* channel, uint64_t unpublished, uint64_t* at, const void* record, uint64_t size
+) noexcept nogil:
+    """Copy a whole record behind those that were put in and not published yet; False: not so simple. A writer.
+
+    `at` is where it goes, and where the next one would. Room behind the end of the ring is for channel_put().
+    """
+    cdef Ring* ring = &channel.writing.ring
+    cdef uint64_t offset = at[0] & ring.fifo.mask
+    cdef uint64_t length = (size + HEADER_BYTES - 1) & ~<uint64_t> (HEADER_BYTES - 1)
+    if length > ring.fifo.mask + 1 - offset or not fifo_free_for(&ring.fifo, at[0], length):
+        return False
+    if not channel_has_place(channel, unpublished):
+        return False
+    bytes_put(ring.fifo.data, offset, record, size)
+    at[0] += length
+    return True
+
+
+cdef inline void channel_publish(Channel* channel, uint64_t n, uint64_t in_) noexcept nogil:
+    """Give the readers n records, the last of which ends at a position. A writer."""
+    cdef uint64_t n_in = a64_load_relaxed(&channel.n_in) + n
+    a64_store_relaxed(&channel.n_in, n_in)
+    fifo_publish_in(&channel.writing.ring.fifo, in_)
+    if n_in - channel.out_seen > a64_load_relaxed(&channel.high_water):
+        channel.out_seen = a64_load_acquire(&channel.n_out)                 # [room-made]
+        if n_in - channel.out_seen > a64_load_relaxed(&channel.high_water):
+            a64_store_relaxed(&channel.high_water, n_in - channel.out_seen)
 
 
 cdef inline uint64_t channel_tell_lost(

@@ -20,7 +20,7 @@ from tocsin._core.atomic cimport (
     aptr_store_release,
 )
 from tocsin._core.chain cimport Chain, Retired, chain_free
-from tocsin._core.memory cimport memory_alloc, memory_free
+from tocsin._core.memory cimport memory_alloc, memory_alloc_small, memory_free
 
 
 cdef struct Route:
@@ -88,7 +88,7 @@ cdef inline Route* route_add(Routes* routes, uint32_t id, Retired** outgrown) no
     cdef RouteTable* bigger
     cdef Route* route
     outgrown[0] = NULL
-    route = <Route*> memory_alloc(sizeof(Route))
+    route = <Route*> memory_alloc_small(sizeof(Route))
     if route == NULL:
         return NULL
     route.id = id

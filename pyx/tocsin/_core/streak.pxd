@@ -25,6 +25,7 @@ from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_str
 from tocsin._core.ledger cimport ledger_settle
 from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
+from tocsin._core.pour cimport stage_pour
 from tocsin._core.ring cimport Ring
 from tocsin._core.routes cimport Routes, route_of_all, route_of_source
 
@@ -52,7 +53,7 @@ cdef inline bint stage_has_one_chain(Stage* stage, tocsin_event* event, Chain** 
         chain[0] = of_source
     elif of_source != NULL:
         return False
-    return chain[0] == NULL or not chain[0].may_wait
+    return chain[0] == NULL or chain[0].may_pour or not chain[0].may_wait
 
 
 cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
@@ -67,6 +68,8 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     cdef tocsin_event event
     cdef uint64_t offset
     cdef uint32_t n = 0
+    cdef uint32_t poured
+    cdef bint has_table
     cdef int came
     event.protocol = q.protocol
     event.reserved = 0
@@ -82,6 +85,14 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
         event.source = payload_source(q.rules[event.event], event.payload)
         if not stage_has_one_chain(stage, &event, &chain):
             break
+        if chain != NULL and chain.may_pour:
+            # Where single sources have routes the next event may have another chain.
+            has_table = aptr_load_acquire(&q.routes.table) != NULL                         # [table-grown]
+            poured = stage_pour(stage, chain.subscribers[0], limit, 1 if has_table else most - n)
+            if poured == 0:
+                break
+            n += poured
+            continue
         came = 0
         if chain != NULL:
             came = stage_call(stage, chain, &event)

@@ -12,7 +12,7 @@ from tocsin._core.collect cimport call_batches, call_with_batch_later, collect
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_hold, equeue_retain
-from tocsin._core.channel cimport OVERFLOW_BLOCK
+from tocsin._core.channel cimport OVERFLOW_BLOCK, OVERFLOW_LATEST
 from tocsin._core.offer cimport channel_offer, listener_free
 from tocsin._core.opening cimport channel_listen
 from tocsin._core.thread cimport lock_drop, lock_take
@@ -97,6 +97,7 @@ cdef Member bridge_subscribe(
         member.subscriber.release = listener_free
         member.subscriber.is_channel = True
         member.subscriber.may_wait = member.listener.channel.overflow == OVERFLOW_BLOCK
+        member.subscriber.may_pour = member.listener.channel.overflow != OVERFLOW_LATEST
     member.q = bridge.q
     member.core = bridge.core
     equeue_retain(bridge.q)

@@ -6,6 +6,7 @@ extern void *xp_alloc(size_t size);
 extern void xp_free(void *block);
 
 static inline void *memory_alloc(size_t size) { return xp_alloc(size); }
+static inline void *memory_alloc_small(size_t size) { return memory_alloc(size); }
 static inline void memory_free(void *block) { xp_free(block); }
 static inline void *memory_map(size_t size) { return xp_alloc(size); }
 static inline void memory_unmap(void *pages, size_t size) {

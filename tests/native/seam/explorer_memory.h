@@ -11,6 +11,7 @@ static inline void *memory_alloc(size_t size) {
     seam_blocks++;
     return calloc(1, size);
 }
+static inline void *memory_alloc_small(size_t size) { return memory_alloc(size); }
 static inline void memory_free(void *block) {
     seam_blocks -= block != NULL;
     free(block);

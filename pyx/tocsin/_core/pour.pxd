@@ -1,0 +1,88 @@
+"""Pouring: a streak of events into a channel that is their only subscriber.
+
+What channel_offer() would do one by one, with one publication for up to 64 events: so the line with the counters of
+the channel's ring goes over to the reader that often, and a channel with a lock is locked that often. Nobody has
+to wait for what is kept back: it is published before the stage does anything else, and the reader is called at
+the end of the streak as ever.
+
+Only what is simple is poured. A channel that is full, one that has to tell of lost events, a record that has to go
+round the end of the ring: the stage offers such an event by itself. `latest` looks at each event, and is never
+poured into.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from tocsin._core.atomic cimport a32_load_acquire, a32_load_relaxed, a64_load_relaxed, bytes_view
+from tocsin._core.chain cimport Subscriber
+from tocsin._core.channel cimport Channel, Listener
+from tocsin._core.equeue cimport EventsQueue, Stage
+from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
+from tocsin._core.ledger cimport ledger_begin_call, ledger_note
+from tocsin._core.offer cimport channel_count_offered, listener_touch
+from tocsin._core.put cimport channel_publish, channel_put_behind
+from tocsin._core.thread cimport lock_drop, lock_take
+
+
+cdef enum:
+    POUR_MOST = 64            # events in one holding of the lock, as readers do
+
+
+cdef inline uint32_t stage_pour(
+    Stage* stage, const Subscriber* subscriber, uint64_t limit, uint32_t most
+) noexcept nogil:
+    """Put events before `limit`, of the type of the next one, into its channel: how many. The last stage's worker.
+
+    0: the next event must be offered by itself. The subscriber is alone in the only chain of these events.
+    """
+    cdef Listener* listener = <Listener*> subscriber.context
+    cdef Channel* channel = listener.channel
+    cdef uint32_t n
+    if listener.is_full or <int64_t> (stage.lost_total - subscriber.lost_seen) > 0:
+        return 0
+    ledger_begin_call(&stage.ledger)
+    if channel.is_locked:
+        lock_take(&channel.lock)
+    n = stage_copy(stage, subscriber, channel, limit, min(most, <uint32_t> POUR_MOST))
+    if n != 0:
+        channel_count_offered(channel, n)
+        if not listener.is_touched:
+            listener_touch(listener)
+    if channel.is_locked:
+        lock_drop(&channel.lock)
+    stage.n_called += n
+    ledger_note(&stage.ledger, stage.position, stage.n_called, stage.n_unclaimed)
+    return n
+
+
+cdef inline uint32_t stage_copy(
+    Stage* stage, const Subscriber* subscriber, Channel* channel, uint64_t limit, uint32_t most
+) noexcept nogil:
+    """Copy records of one type as they are from the queue to the channel: how many. As a writer of the channel."""
+    cdef EventsQueue* q = stage.queue
+    cdef uint64_t at = a64_load_relaxed(&channel.writing.ring.fifo.in_)       # our own word
+    cdef const EventHeader* header
+    cdef uint64_t offset
+    cdef uint32_t event = 0
+    cdef uint32_t size
+    cdef uint32_t n = 0
+    if channel.unreported != 0:
+        return 0
+    while n < most and stage.position != limit and not a32_load_relaxed(&stage.wq.halted):
+        if a32_load_acquire(&subscriber.active) == 0:                       # [subscriber-cancelled]
+            break
+        offset = stage.position & q.ring.fifo.mask
+        header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
+        size = header.size_flags
+        if n == 0:
+            event = header.event
+        if size > MAX_SIZE or header.lost != 0 or header.event != event:
+            break
+        if not channel_put_behind(
+            channel, n, &at, bytes_view(q.ring.fifo.data, offset, HEADER_BYTES + size), HEADER_BYTES + size
+        ):
+            break
+        stage.position += header_stride(size)
+        n += 1
+    if n != 0:
+        channel_publish(channel, n, at)
+    return n
