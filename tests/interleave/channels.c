@@ -97,6 +97,21 @@ static void reader(void *which) {
     }
 }
 
+/* -- the end of a flood ---------------------------------------------------------------------- */
+
+static void flusher(void *unused) {
+    (void)unused;
+    uint64_t goal = queue_target(S->queues[0]);
+    while (!queue_await(S->queues[0], goal, -1)) {
+    }
+}
+
+static void closer(void *unused) {
+    (void)unused;
+    flusher(NULL); /* as a pipeline closes: all was offered */
+    channel_end(S->channel);
+}
+
 /* -- the stage set ---------------------------------------------------------------------------- */
 
 typedef struct {
@@ -218,7 +233,8 @@ SCENE(wake, "channel", "readers that wait, against the stage: the last event nee
 
 /* -- overflowing ------------------------------------------------------------------------------ */
 
-static const char *const overflow_names[] = {"oldest", "oldest-two-readers", "latest", "newest"};
+enum { OVERFLOW_NEWEST = 3, OVERFLOW_STREAK };
+static const char *const overflow_names[] = {"oldest", "oldest-two-readers", "latest", "newest", "newest-streak"};
 
 static void overflow_setup(int variant) {
     static const set_t sets[] = {
@@ -226,11 +242,14 @@ static void overflow_setup(int variant) {
         {.overflow = DROP_OLDEST, .capacity = 1, .events = 2, .is_locked = 1},
         {.overflow = LATEST, .capacity = 1, .events = 3, .is_locked = 1},
         {.overflow = DROP_NEWEST, .capacity = 1, .events = 2},
+        {.overflow = DROP_NEWEST, .capacity = 2, .events = 4}, /* full in the middle of a streak */
     };
     begin(&sets[variant]);
     /* The last event is never the one that goes, but for drop_newest. */
-    S->last_number = variant == 3 ? 0 : sets[variant].events;
-    add_reader(0, variant == 3 ? 1 : MOST);
+    S->last_number = variant >= OVERFLOW_NEWEST ? 0 : sets[variant].events;
+    add_reader(0, variant == OVERFLOW_NEWEST ? 1 : MOST);
+    if (variant == OVERFLOW_STREAK)
+        xp_thread("closer", closer, NULL);
     if (variant == 1)
         add_reader(1, 1);
 }
@@ -240,8 +259,8 @@ SCENE(overflow, "overflow", "a writer that takes away or changes what a reader r
 
 /* -- blocking --------------------------------------------------------------------------------- */
 
-enum { BLOCK_ROOM, BLOCK_TIME, BLOCK_LEAVE, BLOCK_TWO, BLOCK_BOTH };
-static const char *const block_names[] = {"room", "time", "leave", "two-protocols", "both-chains"};
+enum { BLOCK_ROOM, BLOCK_TIME, BLOCK_LEAVE, BLOCK_TWO, BLOCK_BOTH, BLOCK_STREAK };
+static const char *const block_names[] = {"room", "time", "leave", "two-protocols", "both-chains", "streak"};
 
 static void leaver(void *unused) {
     (void)unused;
@@ -251,13 +270,6 @@ static void leaver(void *unused) {
     queue_let_go(S->queues[0], subscriber);
 }
 
-static void flusher(void *unused) {
-    (void)unused;
-    uint64_t goal = queue_target(S->queues[0]);
-    while (!queue_await(S->queues[0], goal, -1)) {
-    }
-}
-
 static void block_setup(int variant) {
     static const set_t sets[] = {
         {.overflow = BLOCK, .capacity = 1, .events = 3, .timeout = HOUR},
@@ -265,6 +277,7 @@ static void block_setup(int variant) {
         {.overflow = BLOCK, .capacity = 1, .events = 3, .timeout = HOUR},
         {.overflow = BLOCK, .capacity = 1, .events = 1, .queues = 2, .timeout = HOUR, .is_locked = 1},
         {.overflow = BLOCK, .capacity = 1, .events = 2, .timeout = HOUR, .in_both_chains = 1},
+        {.overflow = BLOCK, .capacity = 2, .events = 3, .timeout = HOUR}, /* full in the middle of a streak */
     };
     begin(&sets[variant]);
     S->closed = variant == BLOCK_LEAVE; /* what came after it left was not offered */
@@ -277,7 +290,7 @@ static void block_setup(int variant) {
         xp_thread("leaver", leaver, NULL);
         xp_thread("flusher", flusher, NULL);
     } else
-        add_reader(0, variant == BLOCK_ROOM ? 3 : 2);
+        add_reader(0, variant == BLOCK_ROOM || variant == BLOCK_STREAK ? 3 : 2);
 }
 
 SCENE(block, "block", "a stage that waits for room, a reader that makes it, a timer, a channel that leaves",
@@ -286,12 +299,6 @@ SCENE(block, "block", "a stage that waits for room, a reader that makes it, a ti
 /* -- the end ---------------------------------------------------------------------------------- */
 
 static const char *const end_names[] = {"waiting", "with-an-event", "two-readers"};
-
-static void closer(void *unused) {
-    (void)unused;
-    flusher(NULL); /* as a pipeline closes: all was offered */
-    channel_end(S->channel);
-}
 
 static void end_setup(int variant) {
     set_t set = {.overflow = DROP_NEWEST, .capacity = 3, .events = variant == 1 ? 1 : 0};
@@ -326,12 +333,15 @@ static void accountant(void *unused) {
         xp_fail("books", "they can't be right");
 }
 
-static const char *const tally_names[] = {"newest", "oldest"};
+static const char *const tally_names[] = {"newest", "oldest", "streak"};
 
 static void tally_setup(int variant) {
-    set_t set = {
-        .overflow = variant ? DROP_OLDEST : DROP_NEWEST, .capacity = 1, .events = 2, .is_locked = variant};
-    begin(&set);
+    static const set_t sets[] = {
+        {.overflow = DROP_NEWEST, .capacity = 1, .events = 2},
+        {.overflow = DROP_OLDEST, .capacity = 1, .events = 2, .is_locked = 1},
+        {.overflow = DROP_NEWEST, .capacity = 2, .events = 3}, /* the last two in one streak */
+    };
+    begin(&sets[variant]);
     xp_thread("books", accountant, NULL);
 }
 

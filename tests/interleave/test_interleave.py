@@ -40,12 +40,14 @@ SMALL += [
     "channel/one-reader",
     "channel/two-readers",
     "channel/locked",
-    "overflow",
+    "overflow/oldest",
+    "overflow/latest",
+    "overflow/newest",
     "block/room",
     "block/leave",
     "block/both-chains",
 ]
-SMALL += ["end", "tally"]
+SMALL += ["end", "tally/newest", "tally/oldest", "block/streak"]
 
 
 @pytest.fixture(scope="module")
