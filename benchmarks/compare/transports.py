@@ -19,6 +19,7 @@ def pyzmq():
     import zmq
 
     context = zmq.Context()
+    numbers = count()
 
     def run(n):
         def produce(n):
@@ -38,7 +39,7 @@ def pyzmq():
 
         with context.socket(zmq.PAIR) as sender:  # a pair can't be joined a second time
             sender.sndhwm = 0
-            endpoint = f"inproc://bench-{id(sender)}"
+            endpoint = f"inproc://bench-{next(numbers)}"  # the last one may still be closing
             sender.bind(endpoint)
             return through(n, produce, consume)
 

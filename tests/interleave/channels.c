@@ -234,7 +234,8 @@ SCENE(wake, "channel", "readers that wait, against the stage: the last event nee
 /* -- overflowing ------------------------------------------------------------------------------ */
 
 enum { OVERFLOW_NEWEST = 3, OVERFLOW_STREAK };
-static const char *const overflow_names[] = {"oldest", "oldest-two-readers", "latest", "newest", "newest-streak"};
+static const char *const overflow_names[] = {"oldest", "oldest-two-readers", "latest", "newest",
+                                             "newest-streak"};
 
 static void overflow_setup(int variant) {
     static const set_t sets[] = {

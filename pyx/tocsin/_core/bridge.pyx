@@ -13,7 +13,8 @@ Fairness. A thread that waits for the GIL asks its holder to let go only after 5
 back, and one that is woken by a give still has to wake up. A worker that gives the GIL back after each run of
 a millisecond or less and takes it again a microsecond later would win each time, and never be asked. So once
 the workers have had the GIL for 5 ms with no gap in which somebody could have come, the next to take it
-pauses for 50 us first. A flood costs 1 % by that; without it other threads waited for seconds.
+pauses for 50 us first. A flood stands still for that long, 1 % of its time or a little more; without it other
+threads waited for seconds.
 
 The hooks of a stage are typed nogil, because the layers below know no GIL; those that run between enter and
 leave are GIL-holding functions and are installed by a cast. None lets an exception out: a callable that
