@@ -16,6 +16,7 @@ moved stays in the heap and is skipped, since it is not the item's entry any mor
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
@@ -68,6 +69,16 @@ class WorkQueue:
         self.frozen = self.stopped = False
         self.sleepers = self.threads = self.base_threads = self.max_threads = 0
         self.active = self.taken = 0
+        self.start_late: Callable[[WorkQueue], None] | None = None  # by the first kick, in a forked child
+
+    def begin_anew(self) -> None:
+        """Be safe to touch in a forked child: whoever had the lock, and all workers, are missing there."""
+        self.lock = threading.RLock()
+        self.bell = threading.Condition(self.lock)
+        self.keeper_bell = threading.Condition(self.lock)
+        self.settled = threading.Condition(self.lock)
+        self.crew, self.keeper = [], None
+        self.sleepers = self.threads = 0
 
     # -- kicking
 
@@ -90,6 +101,9 @@ class WorkQueue:
         if self.sleepers:
             self.bell.notify()
             return True
+        if self.start_late is not None and not self.stopped:
+            start, self.start_late = self.start_late, None
+            start(self)
         self.keeper_bell.notify()
         return False
 
