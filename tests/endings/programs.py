@@ -15,6 +15,10 @@ from helpers import MOTOR, PUMP
 
 PATIENCE = 20.0  # seconds after which a child has failed
 
+# A bug planted by the check, which the tests must notice.
+if os.environ.get("ENDINGS_PLANTED") == "no_beginning":
+    tocsin.Pipeline._begin_anew = lambda self: None  # type: ignore[method-assign]
+
 __all__ = ["MOTOR", "PATIENCE", "PUMP", "balanced", "child_is_well", "in_child", "opened", "until", "wait_for"]
 
 
