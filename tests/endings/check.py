@@ -14,17 +14,20 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from compiling import compile_library
 from tests.endings.situations import PLANTED, SITUATIONS, TESTS, End, run
 from tests.free_threaded.check import copy_tree, must
 from tests.free_threaded.check import run as run_command
 from tests.verify.row import NotRun, Row
 
+from compiling import compile_library
+
 FULL = 100.0  # seconds: with less, only the Python that runs this
 ROUNDS = 500  # of a Python, all situations together, in the long form
 SHORT_ROUNDS = 2 * len(SITUATIONS)
 PLACES = ("~/.pyenv/versions/3.1[1-9].*/bin/python", "/opt/python3*t/bin/python3*t")
-WHICH = "import sys, sysconfig; print(sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+WHICH = (
+    "import sys, sysconfig; print(sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
+)
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
@@ -46,8 +49,10 @@ def ends(budget: float, folder: Path) -> Row:
             work += 1
             if end.wrong:
                 wrong.append(f"{python}: {name}: {end.wrong}: {end.evidence}")
-    found = {title: caught(run(sys.executable, name, None, code), kind)
-             for title, (name, kind, code) in PLANTED.items()}
+    found = {
+        title: caught(run(sys.executable, name, None, code), kind)
+        for title, (name, kind, code) in PLANTED.items()
+    }
     survived = [f"survived: {title}" for title, is_caught in found.items() if not is_caught]
     kinds = {kind: sum(f": {kind}: " in line for line in wrong) for kind in ("status", "time", "books")}
     return Row(

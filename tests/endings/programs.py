@@ -19,7 +19,17 @@ PATIENCE = 20.0  # seconds after which a child has failed
 if os.environ.get("ENDINGS_PLANTED") == "no_beginning":
     tocsin.Pipeline._begin_anew = lambda self: None  # type: ignore[method-assign]
 
-__all__ = ["MOTOR", "PATIENCE", "PUMP", "balanced", "child_is_well", "in_child", "opened", "until", "wait_for"]
+__all__ = [
+    "MOTOR",
+    "PATIENCE",
+    "PUMP",
+    "balanced",
+    "child_is_well",
+    "in_child",
+    "opened",
+    "until",
+    "wait_for",
+]
 
 
 def opened(*callbacks: Callable[[Any], object], **options: Any) -> Any:

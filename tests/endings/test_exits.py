@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.endings.situations import PLANTED, SITUATIONS, TESTS, run
 
 import tocsin
 import tocsin.backend
 from compiling import compile_library
-from tests.endings.situations import PLANTED, SITUATIONS, TESTS, run
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ cdef struct WorkQueue:
     owner_function release
     worker_function thread_begin  # first and last call on a worker's thread, or NULL
     worker_function thread_exit
-    owner_function start_late # called by the first push, which has nobody to call; or NULL
+    owner_function start_late  # called by the first push, which has nobody to call; or NULL
     const char* name
 
 
