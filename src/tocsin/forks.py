@@ -1,9 +1,9 @@
-"""A fork: in the child every open pipeline begins anew, with its protocols and subscriptions and nothing queued.
+"""A fork: in the child every open pipeline begins anew, with its subscriptions and nothing queued.
 
 The child has one thread, that which forked; the workers of its pipelines are the parent's, and so is what was
 queued. So each pipeline gets a new core there, with new queues, to which its subscriptions are bound as they
-were; its workers start with the first event or producer. Nothing of the old core is touched: what that says to
-whoever has an address in it stands in _core/forks.pyx.
+were; its workers start with the first event or producer. Nothing of the old core is touched: what that says
+to whoever has an address in it stands in _core/forks.pyx.
 
 The sources that are on were switched on by the parent, which switches them off again. The child counts from
 nothing: it switches on for its own subscribers, and off again for those.

@@ -198,7 +198,7 @@ class Pipeline(Channels):
         return self._delivered_all
 
     def _begin_anew(self) -> None:
-        """Be a pipeline of this process, a forked child: the same subscriptions, nothing queued, no thread yet.
+        """Be a pipeline of this process, a forked child: same subscriptions, nothing queued, no thread yet.
 
         What the parent was closing is closed.
         """

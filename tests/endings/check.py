@@ -1,7 +1,7 @@
 """Interpreters that end and processes that fork, many times: the rows of tests.verify.
 
-Ends: each situation of situations.py again and again, on each Python that is there: its own exit status, in time,
-books as they must be. Bugs are planted in what the exit hook does. The short form runs the Python that runs this.
+Ends: each situation of situations.py again and again, on each Python that is there: its own exit status,
+in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this Python.
 
 Forks: tests/endings/test_forks.py, once in the short form; the planted bug is a child whose pipelines do not
 begin anew.

@@ -1,4 +1,4 @@
-"""What the programs of these tests share: they are run in an interpreter of their own, each with a time limit."""
+"""What the programs of these tests share: each has an interpreter of its own, and a time limit."""
 
 import faulthandler
 import os

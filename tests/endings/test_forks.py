@@ -7,7 +7,7 @@ from helpers import assert_ends_well
 PRELUDE = """
 import ctypes, errno, os, signal, sys, threading, time
 sys.path.insert(0, os.environ["PYTHONPATH"].split(os.pathsep)[0] + "/endings")
-import warnings; warnings.simplefilter("ignore", DeprecationWarning)      # of forks beside threads, from 3.12 on
+import warnings; warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 from programs import *
 from programs import on_a_thread, threads
 import tocsin

@@ -16,13 +16,15 @@ moved stays in the heap and is skipped, since it is not the item's entry any mor
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tocsin.pure.times import left_until
 from tocsin.pure.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["WorkQueue", "Worker"]
 
