@@ -1,7 +1,7 @@
 """Situations in which an interpreter ends, each a program of its own, and what must come of it.
 
 A program leaves with exit status 3, of its own accord. A hook that runs after tocsin's prints the books: so
-what is read is what a program leaves behind. A planted bug is a piece of code that is run after the import and
+what is read is what a program leaves behind. A planted bug is code that is run after the import and
 takes something away from the product.
 """
 
