@@ -39,6 +39,7 @@ LAYERS = [
     [
         "times",
         "finaliser",
+        "forks",
         "event",
         "batch",
         "reader",
@@ -67,7 +68,7 @@ PURE_ORDER = [
     *("kfifo", "typedfifo", "recordfifo", "notifier"),
     *("work", "workqueue", "worker"),
     *("event", "batch", "channelqueue", "channel", "listener", "equeue", "subscription", "stage"),
-    *("many", "notify", "engine", "producer"),
+    *("many", "notify", "ending", "engine", "producer"),
     *("workcore", "works"),
 ]
 BELOW_THE_BACKENDS = ["errors", "key"]

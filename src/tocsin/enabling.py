@@ -44,6 +44,11 @@ class Turns:
         self.changed = threading.Condition()
         self.waiting: dict[int, Sources] = {}  # by thread
 
+    def begin_anew(self) -> None:
+        """Know of nobody, in a forked child."""
+        self.changed = threading.Condition()
+        self.waiting.clear()
+
     def would_close_a_ring(self, sources: "Sources | None") -> bool:
         """Return whether waiting for the turn of `sources` is to wait for oneself. Under the lock."""
         me = threading.get_ident()
@@ -129,6 +134,13 @@ class Sources:
         self._is_closed = True
         self._end_turn([(grant, subscription, tell) for grant, subscription in collect()])
         return True
+
+    def begin_anew(self) -> None:
+        """Count from nothing in a forked child: what is on is the parent's, which switches it off."""
+        if not self.is_mine():  # forked inside set_enabled: that goes on
+            self.owner = None
+        self._left.clear()
+        self._wanted.clear()
 
     # -- in the turn
 

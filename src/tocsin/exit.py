@@ -5,7 +5,6 @@ worker takes the GIL any more, so a callback that hangs for ever can't hold the 
 """
 
 import atexit
-import os
 import time
 import weakref
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from tocsin.backend import begin_exit, close_gil
 if TYPE_CHECKING:
     from tocsin.pipeline import Pipeline
 
-__all__ = ["refuse_if_over", "register"]
+__all__ = ["refuse_if_over", "register", "registered"]
 
 _over: list[bool] = []
 _open: "weakref.WeakValueDictionary[int, Pipeline]" = weakref.WeakValueDictionary()
@@ -24,6 +23,12 @@ _open: "weakref.WeakValueDictionary[int, Pipeline]" = weakref.WeakValueDictionar
 def register(pipeline: "Pipeline") -> None:
     """Have a pipeline closed at exit."""
     _open[id(pipeline)] = pipeline
+
+
+def registered() -> "list[Pipeline]":
+    """Return the pipelines that are there, oldest first."""
+    found = [reference() for reference in _open.valuerefs()]  # a copy made at once: others come and go
+    return [pipeline for pipeline in found if pipeline is not None]
 
 
 def refuse_if_over() -> None:
@@ -53,10 +58,7 @@ def _close_all() -> None:
     began = time.monotonic()
     interrupt: BaseException | None = None
     try:
-        for reference in _open.valuerefs():  # a copy made at once: others may be coming and going
-            pipeline = reference()
-            if pipeline is None:
-                continue
+        for pipeline in registered():
             left = began + pipeline.exit_timeout - time.monotonic()
             interrupt = _close(pipeline, max(0.0, left)) or interrupt
     finally:
@@ -67,6 +69,3 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    # The threads of these pipelines are the parent's: a child that ends must not wait for them.
-    os.register_at_fork(after_in_child=_open.clear)

@@ -52,6 +52,10 @@ class ErrorReporter:
         self._lock = threading.RLock()
         self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
 
+    def begin_anew(self) -> None:
+        """Be of use in a forked child, whose parent may have been reporting."""
+        self._lock = threading.RLock()
+
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
         """Report one failure. The thread where it was raised."""
         failure = Failure(error, subscription, event)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tocsin import backend, exit
+from tocsin import backend, exit, forks
 from tocsin.callables import is_main
 from tocsin.channels import Channels
 from tocsin.enabling import Turns
@@ -91,7 +91,8 @@ class Pipeline(Channels):
         self._exclusive: dict[int, Producer] = {}
         self._frozen = self._closed = self._stopped = self._delivered_all = False
         self._workers = workers
-        self._start(
+        self._reporter = ErrorReporter(on_error)
+        self._settings = (
             workers,
             python_workers,
             max_workers,
@@ -99,9 +100,11 @@ class Pipeline(Channels):
             kick,
             switches["portable"],
             switches["writers"] == "cas",
-            ErrorReporter(on_error),
+            self._reporter,
         )
+        self._start(*self._settings)
         exit.register(self)
+        forks.watch()
 
     # -- producers
 
@@ -193,6 +196,27 @@ class Pipeline(Channels):
         if self._delivered_all:
             self._await_workers(left_until(until))
         return self._delivered_all
+
+    def _begin_anew(self) -> None:
+        """Be a pipeline of this process, a forked child: same subscriptions, nothing queued, no thread yet.
+
+        What the parent was closing is closed.
+        """
+        self._lock = threading.RLock()
+        self._turns.begin_anew()
+        self._reporter.begin_anew()
+        for producer in self._exclusive.values():
+            producer._abandon()
+        self._exclusive.clear()
+        if not self._closed:
+            self._start(*self._settings, True)
+            self._bind_anew()
+            if self._frozen:
+                self._freeze()
+        elif not self._stopped:
+            self._stopped = True
+            self._stop()
+            self._end_mains(False)
 
     def __del__(self) -> None:
         if not getattr(self, "_stopped", True):  # neither closed nor half made

@@ -160,6 +160,31 @@ class Registrations(Bindings):
                 self._forget(registration)
         return True
 
+    def _bind_anew(self) -> None:
+        """Make the queues of what is registered, and bind to them what was bound. In a forked child."""
+        for number, registration in tuple(self._registrations.items()):
+            if registration.is_leaving:  # the thread that was at it is the parent's
+                del self._registrations[number]
+                continue
+            types = types_of(registration.protocol)
+            registration.queue = self._add_queue(number, registration.queue_size, self._queue_start, types)
+            registration.sources.begin_anew()
+        for subscription in self._subscriptions:
+            subscription._abandon()
+            if subscription.channel is not None:
+                self._reset_channel(subscription.channel)
+                subscription.channel._prepare(self, self._queue_start)
+                if subscription.callback is not subscription.channel:
+                    self._call_on_main(subscription, False)
+            for number, part in subscription._parts.items():
+                part.take_grants()
+                if part.registration is not None:
+                    part.registration = self._registrations.get(number)
+                if part.registration is not None:
+                    self._bind(subscription, part, part.registration)
+        for number in self._registrations:
+            self._open_queue(number)
+
     @property
     def protocols(self) -> tuple[Protocol, ...]:
         """The registered protocols, in the order of registration."""

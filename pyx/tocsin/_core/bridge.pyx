@@ -97,14 +97,18 @@ def close_gil() -> None:
 
 
 def _await_states() -> None:
-    for _ in range(1000):                  # in a forked child the thread may be the parent's: not for ever
+    for _ in range(1000):                  # should there be no end of such threads: not for ever
         if a32_load_seq_cst(&states_making) == 0:   # [state-making]
             break
         sleep(0.001)
 
 
+def _forget_states() -> None:
+    a32_store_relaxed(&states_making, 0)
+
+
 if hasattr(os, "register_at_fork"):        # the interpreter's locks that such a thread has would stay taken
-    os.register_at_fork(before=_await_states)
+    os.register_at_fork(before=_await_states, after_in_child=_forget_states)
 
 
 cdef bint exit_has_begun() noexcept nogil:

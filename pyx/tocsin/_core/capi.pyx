@@ -83,6 +83,8 @@ cdef class ProducerCore:
         if producer == NULL:
             raise MemoryError("no memory for a producer")
         equeue_fault_in(q)
+        if core.native.start_late != NULL:
+            core.native.start_late(core)         # whoever notifies by a handle can't
         producer.handle.functions = &functions
         producer.queue = q
         producer.core = core
@@ -104,6 +106,11 @@ cdef class ProducerCore:
     def _shut(self) -> None:
         """Answer every later call with -ESHUTDOWN."""
         producer_shut(self.handle())
+
+    def _abandon(self) -> None:
+        """Know that nobody is inside: a forked child, in which whoever was is missing."""
+        producer_shut(self.handle())
+        a32_store_relaxed(&self.producer.inside, 0)
 
     def _await_left(self, timeout: object) -> bool:
         """Wait until the exclusive producer has left its last call; False: not in time."""

@@ -52,7 +52,7 @@ from tocsin._core.thread cimport (
     thread_self,
 )
 from tocsin._core.work cimport work_function, work_init
-from tocsin._core.workqueue cimport WorkQueue, workqueue_destroy, workqueue_init
+from tocsin._core.workqueue cimport WorkQueue, owner_function, workqueue_destroy, workqueue_init
 
 
 cdef struct Kept:
@@ -75,6 +75,10 @@ cdef struct Core:
     a64 closed                    # events that came too late
     a64 main_inside               # the main thread, while one of its callables is running there; or 0
     void* spare_calls             # of maincall.pyx, or NULL; under the lock of the native workqueue
+    # The list of all cores, of forks.pyx and under its lock.
+    Core* next_core
+    Core** link
+    owner_function going          # takes it off that list; or NULL
 
 
 cdef inline Core* core_new(bint portable, bint shared_writers, int clock_kind) noexcept nogil:
@@ -132,6 +136,8 @@ cdef inline void core_free(Core* core) noexcept nogil:
     cdef int protocol
     cdef EventsQueue* q
     cdef void* block
+    if core.going != NULL:
+        core.going(core)
     while core.kept != NULL:
         block = core.kept.block
         if core.kept.queue != NULL:

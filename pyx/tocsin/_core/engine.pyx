@@ -15,11 +15,12 @@ from tocsin._core.books cimport Books, equeue_books
 from tocsin._core.bridge cimport bridge_install
 from tocsin._core.calls cimport tell
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
-from tocsin._core.core cimport core_add_queue, core_new, core_release, core_remove_queue, core_use_fast_kicks
+from tocsin._core.core cimport Core, core_add_queue, core_new, core_release, core_remove_queue, core_use_fast_kicks
 from tocsin._core.core cimport equeue_new, equeue_shut, equeue_target
 from tocsin._core.ending cimport bridges_pass, channels_end, core_shut, core_stop, pipeline_end
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.finaliser cimport Finaliser, finaliser_new, finaliser_run
+from tocsin._core.forks cimport core_enlist, core_start_late
 from tocsin._core.kick cimport kick_is_fast
 from tocsin._core.lifetime cimport equeue_disable, equeue_let_go
 from tocsin._core.listen cimport ListenCore
@@ -51,16 +52,21 @@ cdef class PipelineCore(ListenCore):
 
     def _start(
         self, native: int, python: int, most: int, clock: int, kick: str, portable: bool, shared: bool,
-        on_error: object,
+        on_error: object, late: bool = False,
     ) -> None:
+        """Make the core and start its workers; `late`: with the first event, and in place of one before."""
         cdef int error = 0
-        if self.core != NULL:
+        if self.core != NULL and not late:
             raise RuntimeError("a pipeline is initialised once")
+        cdef Core* core = core_new(portable, shared, clock)
+        if core == NULL:
+            raise MemoryError("no memory for a pipeline")
+        if self.core != NULL:
+            self.leave_core()
+        self.core = core
         self.on_error = on_error
         self.lingering = []
-        self.core = core_new(portable, shared, clock)
-        if self.core == NULL:
-            raise MemoryError("no memory for a pipeline")
+        core_enlist(self.core)
         self.finaliser = finaliser_new(pipeline_end, self.core, self.kept())
         bridge_install(&self.core.python)
         self.threaded = native > 0
@@ -68,7 +74,9 @@ cdef class PipelineCore(ListenCore):
             if not core_use_fast_kicks(self.core) and kick == "membarrier":
                 raise RuntimeError('kick="membarrier" is not to be had here: kick="auto" takes it where it is')
         self.core.native.may_spin = cpu_count() > 1
-        if self.threaded:
+        if self.threaded and late:
+            core_start_late(self.core, native, python, most)
+        elif self.threaded:
             error = workqueue_start(&self.core.native, native, most)
             if error == 0:
                 error = workqueue_start(&self.core.python, python, most)
@@ -80,6 +88,15 @@ cdef class PipelineCore(ListenCore):
         """Return the form of kicks in force."""
         cdef bint is_fast = kick_is_fast(&self.core.native.form) and kick_is_fast(&self.core.python.form)
         return "membarrier" if is_fast else "atomic"
+
+    cdef void leave_core(self) noexcept:
+        """Leave the core to the parent. A forked child, in which nobody else is."""
+        self.finaliser.function = NULL
+        self.leave_mains()
+        self.bridges = [None] * 256
+        self.doors = [None] * 256
+        self.channels = []
+        core_release(self.core)       # never the last one (forks.pyx)
 
     cdef tuple kept(self):
         """What the finaliser needs."""

@@ -10,3 +10,4 @@ cdef class ListenCore(NotifyCore):
 
     cdef void mains_pass(self) noexcept
     cdef void mains_go_on(self) noexcept
+    cdef void leave_mains(self) noexcept

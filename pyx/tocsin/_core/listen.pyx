@@ -20,7 +20,7 @@ from tocsin._core.mainthread cimport (
     main_put_later,
     main_silence,
 )
-from tocsin._core.opening cimport channel_make, channel_open
+from tocsin._core.opening cimport channel_abandon, channel_make, channel_open
 from tocsin._core.reader cimport ChannelCore
 from tocsin._core.tally cimport Tally, channel_tally
 from tocsin._core.ties cimport StageBridge, SubscriptionCore
@@ -90,6 +90,16 @@ cdef class ListenCore(NotifyCore):
         """Have what is left called, after a thaw. Under the face's lock."""
         for main in self.mains:
             main_again(main)
+
+    def _reset_channel(self, channel: ChannelCore) -> None:
+        """Leave a channel to the parent, before another _make_channel(). A forked child, in which nobody reads."""
+        channel_abandon(channel)
+
+    cdef void leave_mains(self) noexcept:
+        """Leave what the main thread has to call to that of the parent. A forked child."""
+        for main in self.mains:
+            main_silence(main)
+        self.mains = []
 
     def _end_mains(self, deliver: bool) -> None:
         """Begin no call any more, or leave what is queued to the main thread. Under the face's lock."""

@@ -14,3 +14,4 @@ cdef int channel_make(
 ) except -1
 cdef int channel_open(ChannelCore reader, EventsQueue* q, list types, list events, uint64_t size) except -1
 cdef Listener* channel_listen(ChannelCore reader, Stage* stage) except NULL
+cdef void channel_abandon(ChannelCore reader) noexcept

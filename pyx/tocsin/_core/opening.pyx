@@ -6,10 +6,11 @@ the channel borrow them, and the ChannelCore keeps them: those of the last segme
 those were read.
 """
 
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin._core.channel cimport Listener, Overflow, channel_extend, channel_new
-from tocsin._core.core cimport Core, core_retain
+from tocsin._core.core cimport Core, core_release, core_retain
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport header_stride
 from tocsin._core.memory cimport memory_free
@@ -33,6 +34,20 @@ cdef int channel_make(
     reader.core = core
     reader.start = start
     return 0
+
+
+cdef void channel_abandon(ChannelCore reader) noexcept:
+    """Take a ChannelCore its channel away, which stays as it is. A forked child, in which nobody else is.
+
+    Neither the channel nor the types that its segments borrow are ever freed: the stage may have been anywhere.
+    """
+    Py_INCREF(reader.types)
+    Py_INCREF(reader.types_before)
+    reader.types = {}
+    reader.types_before = []
+    reader.channel = NULL
+    core_release(reader.core)
+    reader.core = NULL
 
 
 cdef int channel_open(ChannelCore reader, EventsQueue* q, list types, list events, uint64_t size) except -1:

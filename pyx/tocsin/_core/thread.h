@@ -160,6 +160,12 @@ static inline uint64_t thread_self(void) { return (uint64_t)(uintptr_t)pthread_s
 /* The calling process, another one in a forked child. */
 static inline uint32_t process_self(void) { return (uint32_t)getpid(); }
 
+/* Have these called around every fork of the process from now on, however it comes about: the last one in the
+ * child, on its only thread. 0, or the error number. */
+static inline int process_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
+    return pthread_atfork(before, in_parent, in_child);
+}
+
 typedef struct {
     thread_function function;
     void *argument;

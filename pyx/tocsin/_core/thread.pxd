@@ -9,6 +9,7 @@ cdef extern from "tocsin/_core/thread.h" nogil:
     ctypedef struct bell_t:
         pass
     ctypedef void (*thread_function)(void* argument) noexcept nogil
+    ctypedef void (*fork_function)() noexcept nogil
 
     void lock_init(lock_t* lock)
     void lock_destroy(lock_t* lock)
@@ -23,6 +24,7 @@ cdef extern from "tocsin/_core/thread.h" nogil:
 
     uint64_t thread_self()
     uint32_t process_self()
+    int process_at_fork(fork_function before, fork_function in_parent, fork_function in_child)
     int thread_start(const char* name, thread_function function, void* argument)
 
 

@@ -73,6 +73,12 @@ static inline uint64_t thread_self(void) { return GetCurrentThreadId(); }
 /* The calling process. */
 static inline uint32_t process_self(void) { return GetCurrentProcessId(); }
 
+/* Nothing forks here. */
+static inline int process_at_fork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
+    (void)before, (void)in_parent, (void)in_child;
+    return 0;
+}
+
 typedef struct {
     thread_function function;
     void *argument;

@@ -180,6 +180,16 @@ cdef class SubscriptionCore:
                     self.calls_before += a64_load_relaxed(&member.calls)
                     self.slowest_before = max(self.slowest_before, a64_load_relaxed(&member.slowest))
 
+    def _abandon(self) -> None:
+        """Leave all chains to the parent; what was counted stays. A forked child, in which nobody else is."""
+        cdef Member member
+        for member in self.copy_members():
+            with cython.critical_section(self):
+                self.calls_before += a64_load_relaxed(&member.calls)
+                self.slowest_before = max(self.slowest_before, a64_load_relaxed(&member.slowest))
+        self.members = []
+        self.main = None
+
     def _silence(self) -> bool:
         """Begin no call any more, where there is no pipeline whose chains could be left.
 

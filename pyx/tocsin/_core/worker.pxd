@@ -49,6 +49,7 @@ from tocsin._core.thread cimport (
 from tocsin._core.timer cimport queue_relook, timers_fire
 from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport (
+    HALT_FORKED,
     HALT_STOPPED,
     WorkQueue,
     Worker,
@@ -158,11 +159,15 @@ cdef inline void worker_main(void* raw) noexcept nogil:
     work = worker_take(wq, worker)
     while work != NULL:
         work.function(work)
+        if a32_load_relaxed(&wq.halted) & HALT_FORKED:
+            break                            # a child has no part in what follows
         queue_relook(wq, work)
         workqueue_finish(wq, work)
         work = worker_take(wq, worker)
     if wq.thread_exit != NULL:
         wq.thread_exit(worker)
+    if a32_load_relaxed(&wq.halted) & HALT_FORKED:
+        return
     lock_take(&wq.lock)
     if not worker.leaving:
         wq.threads -= 1

@@ -66,6 +66,7 @@ from tocsin._core.work cimport (
 cdef enum:
     HALT_FROZEN = 1
     HALT_STOPPED = 2
+    HALT_FORKED = 4           # in a child, whose threads are its parent's (forks.pyx)
 
 
 cdef enum Queued:
@@ -125,6 +126,7 @@ cdef struct WorkQueue:
     owner_function release
     worker_function thread_begin  # first and last call on a worker's thread, or NULL
     worker_function thread_exit
+    owner_function start_late  # called by the first push, which has nobody to call; or NULL
     const char* name
 
 
@@ -174,6 +176,9 @@ cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
         a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
         return True
+    if wq.start_late != NULL:
+        wq.start_late(wq.owner)
+        return False
     # Everybody is awake and will look before sleeping; the keeper watches that this doesn't take long.
     if wq.has_keeper and a32_load_seq_cst(&wq.keeper_armed) == 0:         # [keeper-disarmed]
         if a32_exchange_full(&wq.keeper_armed, 1) == 0:

@@ -16,6 +16,7 @@ class PipelineCore(ListenCore):
         portable: bool,
         shared: bool,
         on_error: object,
+        late: bool = False,
     ) -> None: ...
     def _kick(self) -> str: ...
     # A queue is made, opened to events, shut, awaited, dropped: then its protocol may have another one.

@@ -8,13 +8,13 @@ it goes when its last reference goes, also inside one of its own callbacks, and 
 run that they are in. Nothing waits for them then.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tocsin.pure.channel import ChannelCore
 from tocsin.pure.channelqueue import ChannelQueue
+from tocsin.pure.ending import Finaliser, shut, stop
 from tocsin.pure.equeue import EventsQueue
-from tocsin.pure.exit import is_over
 from tocsin.pure.failing import missing, tell
 from tocsin.pure.notify import NOT_STARTED, NotifyCore
 from tocsin.pure.stage import Stage
@@ -48,18 +48,38 @@ class PipelineCore(NotifyCore):
         portable: bool,
         shared: bool,
         on_error: object,
+        late: bool = False,
     ) -> None:
-        """Start the workers; without native ones none at all. `portable` and `shared` change nothing here."""
-        if self._workqueue is not None:
+        """Start the workers; without native ones none at all. `portable` and `shared` change nothing here.
+
+        late: in a forked child, in place of what is the parent's; workers start with the first event.
+        """
+        if self._workqueue is not None and not late:
             raise RuntimeError("a pipeline is initialised once")
         if kick == "membarrier":
             raise missing('Pipeline(kick="membarrier")', "its kicks take a lock")
         self._on_error = on_error
         self._clock = clock_of(clock)
+        if self._workqueue is not None:
+            self._leave_core(self._workqueue)
         self._workqueue = WorkQueue("tocsin-python")
         self._finaliser = Finaliser(self._workqueue, self._stages, self._channels)
-        if native:
+        if native and late:
+            self._workqueue.base_threads = python
+            self._workqueue.start_late = partial(start, workers=python, most=most)
+        elif native:
             start(self._workqueue, python, most)
+
+    def _leave_core(self, workqueue: WorkQueue) -> None:
+        """Leave queues and workers to the parent: a forked child, in which nobody else is."""
+        workqueue.begin_anew()
+        for stage in self._stages.values():
+            stage.queue.begin_anew()
+            stage.queue.shut()
+        stop(workqueue, self._stages, self._channels)
+        self._stages = {}
+        self._doors = {}
+        self._channels = []
 
     def _kick(self) -> str:
         return "atomic"
@@ -159,6 +179,10 @@ class PipelineCore(NotifyCore):
         channel._shut()
         self._channels[:] = [other for other in self._channels if other is not channel]
 
+    def _reset_channel(self, channel: ChannelCore[Any]) -> None:
+        """Leave a channel to the parent, before another _make_channel(). A forked child."""
+        channel._queue = None
+
     def _call_on_main(self, subscription: SubscriptionCore, is_main: bool) -> None:
         """Refuse to have the main thread call a callable."""
         raise missing(
@@ -252,41 +276,6 @@ class PipelineCore(NotifyCore):
     def _totals(self) -> tuple[int, int, int]:
         """Events that named nothing registered, events that came too late, and worker threads now."""
         return self._misses.unknown, self._misses.late, self._wq.threads
-
-
-def shut(stages: dict[int, Stage]) -> None:
-    """Accept no event any more."""
-    for stage in tuple(stages.values()):
-        stage.queue.shut()
-
-
-def stop(workqueue: WorkQueue, stages: dict[int, Stage], channels: list[ChannelCore[Any]]) -> None:
-    """Begin no call any more, have the workers end, count the rest as abandoned, and end the channels."""
-    workqueue.stop()
-    for stage in tuple(stages.values()):
-        stage.pass_calls()
-        stage.queue.abandon()
-    for channel in tuple(channels):
-        channel._shut()
-
-
-class Finaliser:
-    """Close a pipeline that goes, without waiting.
-
-    An object of its own, that nobody else refers to: the `__del__` of a subclass would replace that of the
-    pipeline, and need not call it.
-    """
-
-    def __init__(
-        self, workqueue: WorkQueue, stages: dict[int, Stage], channels: list[ChannelCore[Any]]
-    ) -> None:
-        self.parts = workqueue, stages, channels
-
-    def __del__(self, is_over: Callable[[], bool] = is_over) -> None:
-        # At the interpreter's end this module's globals may be gone: hence the argument.
-        if not is_over():
-            shut(self.parts[1])
-            stop(*self.parts)
 
 
 def await_member(member: Member, deadline: float | None) -> bool:

@@ -205,6 +205,11 @@ class EventsQueue:
         """Return whether everything before a position has been settled."""
         return self.out >= position
 
+    def begin_anew(self) -> None:
+        """Be safe to touch in a forked child: whoever had the lock is missing there."""
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+
     def shut(self) -> None:
         """Accept no event any more."""
         with self.lock:

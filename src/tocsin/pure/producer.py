@@ -66,6 +66,10 @@ class ProducerCore:
         with self._queue.lock:
             self._is_closed = True
 
+    def _abandon(self) -> None:
+        """Be closed in a forked child."""
+        self._is_closed = True
+
     def _await_left(self, timeout: float | None) -> bool:
         """Wait until the last call has left: it held the lock that _shut() took, so none is inside."""
         deadline_of(timeout)

@@ -139,6 +139,12 @@ class SubscriptionCore:
                     self._calls_before += member.calls
                     self._slowest_before = max(self._slowest_before, member.slowest)
 
+    def _abandon(self) -> None:
+        """Leave all chains to the parent; what was counted stays. A forked child, in which nobody else is."""
+        self._counting = threading.RLock()
+        calls, _, _, slowest = self._counts()
+        self._members, self._calls_before, self._slowest_before = [], calls, slowest
+
     def _silence(self) -> bool:
         """Begin no call any more, where there is no pipeline whose chains could be left.
 

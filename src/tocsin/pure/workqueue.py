@@ -18,10 +18,13 @@ import time
 from collections import deque
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tocsin.pure.times import left_until
 from tocsin.pure.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["WorkQueue", "Worker"]
 
@@ -68,6 +71,16 @@ class WorkQueue:
         self.frozen = self.stopped = False
         self.sleepers = self.threads = self.base_threads = self.max_threads = 0
         self.active = self.taken = 0
+        self.start_late: Callable[[WorkQueue], None] | None = None  # by the first kick, in a forked child
+
+    def begin_anew(self) -> None:
+        """Be safe to touch in a forked child: whoever had the lock, and all workers, are missing there."""
+        self.lock = threading.RLock()
+        self.bell = threading.Condition(self.lock)
+        self.keeper_bell = threading.Condition(self.lock)
+        self.settled = threading.Condition(self.lock)
+        self.crew, self.keeper = [], None
+        self.sleepers = self.threads = 0
 
     # -- kicking
 
@@ -90,6 +103,9 @@ class WorkQueue:
         if self.sleepers:
             self.bell.notify()
             return True
+        if self.start_late is not None and not self.stopped:
+            start, self.start_late = self.start_late, None
+            start(self)
         self.keeper_bell.notify()
         return False
 

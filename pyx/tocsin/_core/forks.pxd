@@ -1,0 +1,9 @@
+"""Cores and forks (forks.pyx holds the theory)."""
+
+from libc.stdint cimport uint32_t
+
+from tocsin._core.core cimport Core
+
+
+cdef void core_enlist(Core* core) noexcept nogil
+cdef void core_start_late(Core* core, uint32_t native, uint32_t python, uint32_t most) noexcept nogil

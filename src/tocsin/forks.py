@@ -1,0 +1,64 @@
+"""A fork: in the child every open pipeline begins anew, with its subscriptions and nothing queued.
+
+The child has one thread, that which forked; the workers of its pipelines are the parent's, and so is what was
+queued. So each pipeline gets a new core there, with new queues, to which its subscriptions are bound as they
+were; its workers start with the first event or producer. Nothing of the old core is touched: what that says
+to whoever has an address in it stands in _core/forks.pyx.
+
+The sources that are on were switched on by the parent, which switches them off again. The child counts from
+nothing: it switches on for its own subscribers, and off again for those.
+
+While it forks, a thread has the locks of all pipelines, so no other one is half way through changing what the
+child takes over. They are held for a few statements elsewhere, never while anything waits; should one of them
+not come, because the thread that has it was stopped, the fork goes on without.
+"""
+
+import os
+import threading
+from typing import Any
+
+from tocsin import exit
+
+__all__ = ["watch"]
+
+LOCK_PATIENCE = 1.0  # seconds
+
+_one_at_a_time: list[Any] = [threading.RLock()]  # in a list: the child's is another one
+_watching: list[bool] = []
+_held: list[Any] = []  # by the thread that forks
+
+
+def _take(lock: Any) -> None:
+    if lock.acquire(timeout=LOCK_PATIENCE):
+        _held.append(lock)
+
+
+def _before() -> None:
+    _take(_one_at_a_time[0])
+    for pipeline in exit.registered():
+        _take(pipeline._lock)
+
+
+def _in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _in_child() -> None:
+    _held.clear()
+    _one_at_a_time[0] = threading.RLock()
+    for pipeline in exit.registered():
+        try:
+            pipeline._begin_anew()
+        except Exception:
+            pipeline._closed = pipeline._stopped = True
+            import logging  # slow to import, and mostly not needed
+
+            logging.getLogger("tocsin").exception("%r could not begin anew in a forked child", pipeline)
+
+
+def watch() -> None:
+    """Look after forks from now on; harmless to repeat."""
+    if not _watching and hasattr(os, "register_at_fork"):
+        _watching.append(True)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,0 +1,272 @@
+"""User code may call anything from anywhere: a result or a clear error, never a wait for itself."""
+
+import pytest
+
+from helpers import assert_ends_well
+
+PRELUDE = """
+import ctypes, faulthandler, gc, sys, threading, time
+from helpers import MOTOR, PUMP
+import tocsin, tocsin.backend
+faulthandler.dump_traceback_later(50, exit=True)        # whoever waits for ever says where
+
+CLEAR = (tocsin.TocsinError, RuntimeError, ValueError, TimeoutError, NotImplementedError)
+
+def methods(pipeline, subscription, channel, producer):
+    \"\"\"Every public method, in a form that may be called at any time.\"\"\"
+    yield from {
+        "Pipeline": {
+            "notify": lambda: pipeline.notify(PUMP.tick, (1,)),
+            "notify_many": lambda: pipeline.notify_many(PUMP.tick, bytes(16)),
+            "subscribe": lambda: pipeline.subscribe(PUMP.tick, lambda event: None),
+            "subscribe_native": lambda: pipeline.subscribe_native(PUMP.tick, FUNCTION),
+            "channel": lambda: pipeline.channel(PUMP.tick),
+            "producer": lambda: pipeline.producer(PUMP),
+            "register": lambda: pipeline.register(MORE),
+            "unregister": lambda: pipeline.unregister(PUMP, timeout=0.05),
+            "flush": lambda: pipeline.flush(0.05),
+            "freeze": pipeline.freeze,
+            "thaw": pipeline.thaw,
+            "now": pipeline.now,
+            "stats": pipeline.stats,
+            "kick": lambda: pipeline.kick,
+            "protocols": lambda: pipeline.protocols,
+            "subscriptions": lambda: pipeline.subscriptions,
+            "lingering": lambda: pipeline.lingering,
+            "close": lambda: pipeline.close(0.05),
+        },
+        "Subscription": {
+            "stats": subscription.stats,
+            "state": lambda: subscription.state,
+            "event": lambda: subscription.event,
+            "source": lambda: subscription.source,
+            "failed_sources": lambda: subscription.failed_sources,
+            "callback": lambda: subscription.callback,
+            "cancel": lambda: subscription.cancel(timeout=0.05),
+        },
+        "Channel": {
+            "get": lambda: channel.get(0.01),
+            "get_batch": lambda: channel.get_batch(timeout=0.01),
+            "batches": lambda: next(iter([channel.batches()])),
+            "stats": channel.stats,
+            "closed": lambda: channel.closed,
+            "close": channel.close,
+        },
+        "Producer": {
+            "notify": lambda: producer.notify(1, (1,)),
+            "exclusive": lambda: producer.exclusive,
+            "closed": lambda: producer.closed,
+            "address": lambda: producer.address,
+            "function": lambda: producer.function,
+            "capsule": lambda: producer.capsule,
+            "close": lambda: producer.close(0.05),
+        },
+    }.items()
+
+MORE = tocsin.Protocol(0x99, "more", {"tick": tocsin.EventType(0)})
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda context, event: 0)
+answers = {}
+
+def try_all(pipeline, subscription, channel, producer, only=None):
+    for kind, its in methods(pipeline, subscription, channel, producer):
+        public = {name for name in dir(getattr(tocsin, kind)) if not name.startswith("_")}
+        assert public <= set(its), (kind, public - set(its))       # a new method is asked too
+        for name, method in its.items():
+            try:
+                method()
+                answers[f"{kind}.{name}"] = "ok"
+            except CLEAR as error:
+                assert str(error)
+                answers[f"{kind}.{name}"] = type(error).__name__
+
+once = threading.Lock()
+done = threading.Event()
+failures = []
+
+def hook(*ignored):
+    \"\"\"The user code: calls everything, the first time that it is called once all is there.\"\"\"
+    if "targets" in globals() and once.acquire(blocking=False):
+        try:
+            try_all(*targets)
+        except BaseException as failure:
+            failures.append(failure)
+        done.set()
+
+def opened(**options):
+    pipeline = tocsin.Pipeline(on_error=options.pop("on_error", None), exit_timeout=0.2)
+    pipeline.register(MOTOR, **options)
+    pipeline.register(PUMP)
+    others = pipeline.subscribe(PUMP.tick, print), pipeline.channel(PUMP.limit), pipeline.producer(PUMP)
+    others[0].cancel()
+    return pipeline, pipeline.subscribe(PUMP.limit, lambda event: None), *others[1:]
+
+def refused(*names):
+    until = time.monotonic() + 30
+    while not done.is_set() and time.monotonic() < until:
+        time.sleep(0.001)                                   # the main thread may be asked itself
+    assert done.is_set() and not failures, failures
+    for name in names:
+        assert answers[name] == "RuntimeError", (name, answers)
+    targets[0].thaw() if answers["Pipeline.close"] != "ok" else None
+    targets[0].close(5)
+    books = targets[0].stats().protocols
+    for book in books.values():
+        assert book.accepted == book.delivered + book.unclaimed + book.abandoned + book.pending, book
+    print("done", end="")
+
+WAITS = ["Pipeline.flush", "Pipeline.close", "Pipeline.unregister"]
+"""
+
+HOOKS = {
+    "callback": """
+targets = opened()
+targets[0].subscribe(MOTOR.tick, hook)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "batch": """
+targets = opened()
+targets[0].subscribe(MOTOR.tick, hook, batch=True)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "native": """
+targets = opened()
+native = type(FUNCTION)(lambda context, event: hook() or 0)
+targets[0].subscribe_native(MOTOR.tick, native)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "main-thread": """
+targets = opened()
+targets[0].subscribe(MOTOR.tick, hook, main_thread=True)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "on_error": """
+targets = opened(on_error=hook)
+targets[0].subscribe(MOTOR.tick, lambda event: 1 / 0)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "set_enabled": """
+targets = opened(set_enabled=hook)
+targets[0].subscribe(MOTOR.tick, lambda event: None)
+refused(*WAITS)
+""",
+    "is_supported": """
+targets = opened()
+try:
+    targets[0].register(tocsin.Protocol(0x97, "asked", {"tick": tocsin.EventType(0)}), is_supported=hook)
+except tocsin.ClosedError:
+    pass                             # the hook has closed it
+refused()
+""",
+    "report": """
+targets = opened()
+asked = tocsin.Protocol(0x97, "asked", {"tick": tocsin.EventType(0, {"n": "u4"}, report=hook)})
+targets[0].register(asked)
+targets[0].subscribe(asked.tick, lambda event: event.report)
+targets[0].notify(asked.tick, bytes(4))
+refused(*WAITS)
+""",
+    "del": """
+class Goes:
+    __del__ = hook
+targets = opened()
+def callback(event, box=[Goes()]):
+    box.clear()
+targets[0].subscribe(MOTOR.tick, callback)
+targets[0].notify(MOTOR.tick, (1,))
+refused(*WAITS)
+""",
+    "gc": """
+targets = opened()
+gc.callbacks.append(hook)
+gc.collect()
+gc.callbacks.clear()
+refused()
+""",
+    "atexit": """
+import atexit
+targets = opened()
+atexit.register(lambda: refused())
+atexit.register(hook)
+""",
+}
+
+
+@pytest.mark.native_only("the table has what only the compiled core can do")
+@pytest.mark.parametrize("name", HOOKS)
+def test_everything_may_be_called_from_a_hook(name: str) -> None:
+    assert assert_ends_well(PRELUDE + HOOKS[name]) == "done"
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
+def test_what_ends_a_program_elsewhere_is_counted_in_a_callback_and_the_worker_lives(
+    error: str, batch: bool
+) -> None:
+    code = f"""{PRELUDE}
+heard = []
+pipeline = tocsin.Pipeline(on_error=lambda failure: heard.append(type(failure.exception).__name__))
+pipeline.register(MOTOR)
+def leave(event):
+    raise {error}
+got = []
+subscription = pipeline.subscribe(MOTOR.tick, leave, batch={batch}, priority=1)
+pipeline.subscribe(MOTOR.tick, got.append, batch={batch})
+for n in range(3):
+    pipeline.notify(MOTOR.tick, (n,))
+    assert pipeline.flush(20)
+assert heard == ["{error}"] * 3 and subscription.stats().errors == 3 and len(got) == 3
+assert pipeline.stats().protocols[MOTOR.id].callback_errors == 3
+assert pipeline.close(20)
+print("done", end="")
+"""
+    assert assert_ends_well(code) == "done"
+
+
+def test_two_callbacks_that_cancel_each_other_both_end() -> None:
+    code = f"""{PRELUDE}
+for _ in range(5):
+    with tocsin.Pipeline(workers=4) as pipeline:
+        pipeline.register(MOTOR, PUMP)
+        meet = threading.Barrier(2)
+        def one(event):
+            try: meet.wait(0.2)
+            except threading.BrokenBarrierError: pass
+            subscriptions[1].cancel()
+        def other(event):
+            try: meet.wait(0.2)
+            except threading.BrokenBarrierError: pass
+            subscriptions[0].cancel()
+        subscriptions = [pipeline.subscribe(MOTOR.tick, one), pipeline.subscribe(PUMP.tick, other)]
+        for protocol in (MOTOR, PUMP, MOTOR, PUMP):
+            pipeline.notify(protocol.tick, (1,))
+        assert pipeline.flush(20)
+        assert "cancelled" in [s.state for s in subscriptions]
+print("done", end="")
+"""
+    assert assert_ends_well(code) == "done"
+
+
+def test_cancelling_with_a_lock_that_the_callback_wants_ends_by_its_timeout() -> None:
+    code = f"""{PRELUDE}
+lock, entered = threading.Lock(), threading.Event()
+def callback(event):
+    entered.set()
+    with lock:
+        pass
+pipeline = tocsin.Pipeline()
+pipeline.register(MOTOR)
+with lock:
+    subscription = pipeline.subscribe(MOTOR.tick, callback)
+    pipeline.notify(MOTOR.tick, (1,))
+    assert entered.wait(20)
+    assert subscription.cancel(timeout=0.05) is False
+assert subscription.cancel(timeout=20) is True
+assert pipeline.close(20) and subscription.stats().calls == 1
+print("done", end="")
+"""
+    assert assert_ends_well(code) == "done"
