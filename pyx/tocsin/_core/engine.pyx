@@ -46,8 +46,8 @@ cdef class PipelineCore(ListenCore):
     cdef Finaliser finaliser
 
     def __dealloc__(self):
-        finaliser_run(self.finaliser)
-        if self.core != NULL:
+        if self.core != NULL:           # else a base may have failed before our members were None
+            finaliser_run(self.finaliser)
             core_release(self.core)
 
     def _start(
