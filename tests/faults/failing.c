@@ -19,6 +19,7 @@
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *block);
@@ -120,6 +121,14 @@ void *malloc(size_t size) {
     if (is_ours(caller) && fails(CORE))
         return NULL;
     return kept(caller, __libc_malloc(size), size);
+}
+
+void *calloc(size_t count, size_t size) {
+    void *caller = __builtin_return_address(0);
+
+    if (is_ours(caller) && fails(CORE))
+        return NULL;
+    return kept(caller, __libc_calloc(count, size), count * size);
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size) {
