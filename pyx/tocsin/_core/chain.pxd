@@ -32,8 +32,8 @@ ctypedef void (*subscriber_release_function)(void* context) noexcept nogil
 
 
 cdef struct Subscriber:
-    # Constant after subscriber_new(), but for what stands last. 48 bytes: with 10,000 of them, and as many chains
-    # and routes, it is the cache that decides.
+    # Constant once it is in a chain, but for the last three. Small: with 10,000 of them, and as many chains and
+    # routes, it is the cache that decides.
     tocsin_subscriber function
     void* context
     subscriber_release_function release     # of the context, when the subscriber is freed; or NULL
