@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.faults.injector import run_driver
+
 from tocsin import backend
 
 pytestmark = [
     pytest.mark.native_only("the pure backend allocates nothing of its own"),
-    pytest.mark.skipif(backend.gil_is_off, reason="a free-threaded Python may not have its allocators wrapped"),
+    pytest.mark.skipif(
+        backend.gil_is_off, reason="a free-threaded Python may not have its allocators wrapped"
+    ),
 ]
 
 
