@@ -1,4 +1,4 @@
-"""Without memory for the core, or without threads: a clean error, nothing half done, nothing kept."""
+"""Without memory for the core or for Python, or without threads: a clean error, nothing half done or kept."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "least"), [("core", 300), ("threads", 10)])
+@pytest.mark.parametrize(("kind", "least"), [("core", 300), ("threads", 10), ("python", 3000)])
 def test_each_failure_is_told_and_leaves_nothing_behind(tmp_path: Path, kind: str, least: int) -> None:
     result = run_driver(tmp_path, "tests.faults.driver", kind)
     assert result.returncode == 0, result.stdout + result.stderr[-2000:]
@@ -26,8 +26,10 @@ def test_each_failure_is_told_and_leaves_nothing_behind(tmp_path: Path, kind: st
     assert int(figures[2]) == 0
 
 
-def test_a_pipeline_or_workqueue_that_python_has_no_memory_for_is_no_crash(tmp_path: Path) -> None:
-    """What the interpreter says of its own failures varies, so only its end is judged."""
-    result = run_driver(tmp_path, "tests.faults.driver", "python", "opening.pipeline", "opening.workqueue")
-    assert result.returncode in (0, 1), result.stderr[-2000:]
-    assert " failures injected" in result.stdout
+@pytest.mark.parametrize(("planted", "status"), [([], 0), (["--leak"], 1)])
+def test_what_begins_and_ends_leaves_memory_as_it_was(
+    tmp_path: Path, planted: list[str], status: int
+) -> None:
+    result = run_driver(tmp_path, "tests.faults.cycles", "1000", *planted)
+    assert result.returncode == status, result.stdout + result.stderr[-2000:]
+    assert result.stdout.count("blocks of the core") == 4 * status, result.stdout
