@@ -88,6 +88,11 @@ def compile_interposer(folder: Path) -> Path:
     return library
 
 
+def survives(folder: Path) -> bool:
+    """Return whether this interpreter survives that its own allocations fail: then Kind.python tells of us."""
+    return run_driver(folder, "tests.faults.interpreter").returncode == 0
+
+
 def run_driver(
     folder: Path, *arguments: str, package: Path | None = None, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.faults.injector import run_driver
+from tests.faults.injector import run_driver, survives
 
 from tocsin import backend
 
@@ -18,6 +18,8 @@ pytestmark = [
 
 @pytest.mark.parametrize(("kind", "least"), [("core", 300), ("threads", 10), ("python", 3000)])
 def test_each_failure_is_told_and_leaves_nothing_behind(tmp_path: Path, kind: str, least: int) -> None:
+    if kind == "python" and not survives(tmp_path):
+        pytest.skip("this CPython crashes by itself when a function is made without memory")
     result = run_driver(tmp_path, "tests.faults.driver", kind)
     assert result.returncode == 0, result.stdout + result.stderr[-2000:]
     figures = re.search(r"(\d+) failures injected, (\d+) violations", result.stdout)
