@@ -108,7 +108,7 @@ cdef uint64_t call_filled(void* context) noexcept:
     cdef bint has_marks = bridge.slots > 1
     bridge.slots = 0
     bridge.marked = ~<uint64_t> 0
-    # None of this needs memory, of which a lack would leave batches that were counted, and come once more.
+    # None of this needs memory, for want of which batches would stay filled that nobody calls any more.
     for member in bridge.filled:
         member.filling = None
         for event, batch in member.batches.items():
