@@ -19,6 +19,14 @@ cdef class Guard:
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.lock.release()
 
+    def acquire(self, timeout: float = -1) -> bool:
+        """Take the lock, as before a fork, for longer than a block; False: not in so many seconds."""
+        return self.lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Let the lock go."""
+        self.lock.release()
+
 
 def guard(lock: object) -> Guard:
     """Return what holds an RLock for the length of a `with` block."""
