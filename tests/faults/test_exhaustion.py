@@ -73,13 +73,15 @@ def test_without_address_space_each_call_is_refused_as_a_whole_and_works_later(t
         calls = {
             "queue": lambda: pipeline.register(PUMP, queue_size=1 << 30),
             "channel": lambda: pipeline.channel(MOTOR.limit, capacity=1 << 24),
-            "workers": lambda: tocsin.Pipeline(workers=500, max_workers=500).close(timeout=PATIENCE),
+            "workers": lambda: tocsin.Pipeline(workers=1000, max_workers=1000).close(timeout=PATIENCE),
         }
+        goes_through(pipeline, MOTOR.limit)
         pages = int(open("/proc/self/statm").read().split()[0])
         before = resource.getrlimit(resource.RLIMIT_AS)
         for name, call in calls.items():
             was = pipeline.protocols, pipeline.subscriptions
-            resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (256 << 20), before[1]))
+            # Enough for the heaps that glibc reserves for each thread, and less than any of the calls needs.
+            resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (768 << 20), before[1]))
             try:
                 call()
             except (MemoryError if name != "workers" else OSError) as error:
