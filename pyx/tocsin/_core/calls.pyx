@@ -24,7 +24,7 @@ from tocsin._core.atomic cimport (
     a64_store_relaxed,
 )
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_SKIPPED
-from tocsin._core.event cimport event_from_record
+from tocsin._core.event cimport Event, TypeRef, event_from_record
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim_all
@@ -89,12 +89,11 @@ cdef void book_time(StageBridge bridge) noexcept:
 
 # -- calls -----------------------------------------------------------------------------------------
 
-cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
+cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
     """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
-    cdef Member member = <Member> context
-    cdef object event
-    event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
-    return invoke(member.bridge, member, event)
+    cdef StageBridge bridge = member.bridge
+    cdef Event event = event_from_record(<TypeRef> PyList_GET_ITEM(bridge.types, record.event), record)
+    return invoke(bridge, member, event)
 
 
 cdef inline object member_begin_call(StageBridge bridge, Member member, bint* must_wait):
