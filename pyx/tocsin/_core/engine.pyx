@@ -183,10 +183,9 @@ cdef class PipelineCore(ListenCore):
                 break
         else:
             member = bridge_subscribe(bridge, core, function, context, priority)
-            core.add_member(member)
+        member.ids.append(id)      # first: who leaves finds the chain by it, and may find itself not there
         if not equeue_subscribe(bridge.q, id, member.subscriber, core.is_python):
             raise MemoryError("no memory for a subscription")
-        member.ids.append(id)
 
     def _is_inside(self) -> bool:
         return self.is_inside()

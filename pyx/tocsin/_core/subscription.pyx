@@ -71,6 +71,8 @@ cdef Member bridge_subscribe(
     Under the face's lock.
     """
     cdef Member member = Member.__new__(Member)
+    member.ids = []
+    member.batches = {}
     cdef tocsin_subscriber target = <tocsin_subscriber> <void*> <uintptr_t> function
     cdef void* argument = <void*> <uintptr_t> context
     if subscription.channel is not None:
@@ -85,8 +87,6 @@ cdef Member bridge_subscribe(
             target = <tocsin_subscriber> <void*> call_with_event
     member.subscription = subscription
     member.bridge = bridge
-    member.ids = []
-    member.batches = {}
     member.subscriber = subscriber_new(
         target, argument, priority, subscription.is_batch, a64_load_relaxed(&bridge.q.refused)
     )
@@ -106,6 +106,7 @@ cdef Member bridge_subscribe(
     core_retain(bridge.core)
     if subscription.is_python:
         member.callback = subscription.function
+    subscription.add_member(member)      # first: of the two, who leaves looks there
     bridge.members.add(member)
     bridge_reclaim(bridge)
     return member

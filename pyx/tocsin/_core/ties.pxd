@@ -70,7 +70,7 @@ cdef class SubscriptionCore:
     cdef object last_error
 
     cdef list copy_members(self)
-    cdef void add_member(self, Member member) noexcept
+    cdef int add_member(self, Member member) except -1
 
 
 cdef Door door_new(StageBridge bridge)

@@ -133,14 +133,17 @@ cdef void member_leave(Member member, bint is_python) noexcept:
         return
     for id in member.ids:
         equeue_cancel(member.q, id, member.subscriber, is_python)
-    member.ids = []
+    member.ids.clear()
     if member.listener != NULL:
         listener_leave(member.listener)
     if member in bridge.members:
         member.left_at = stage_look_at_turn(&member.q.python)
-        with cython.critical_section(bridge):
-            bridge.leaving.append(member)
-        bridge.members.discard(member)
+        try:
+            with cython.critical_section(bridge):
+                bridge.leaving.append(member)
+            bridge.members.discard(member)
+        except MemoryError:
+            pass                     # it stays with the bridge, inactive, until that goes
     bridge_reclaim(bridge)
 
 
@@ -174,9 +177,10 @@ cdef class SubscriptionCore:
         with cython.critical_section(self):
             return list(self.members)
 
-    cdef void add_member(self, Member member) noexcept:
+    cdef int add_member(self, Member member) except -1:
         with cython.critical_section(self):
             self.members.append(member)
+        return 0
 
     def _leave(self, protocol: int) -> None:
         """Leave the chains of one protocol, for good or until it is registered again; what was counted stays.
