@@ -24,7 +24,7 @@ from tocsin._core.atomic cimport (
     a64_store_relaxed,
 )
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_SKIPPED
-from tocsin._core.event cimport Event, TypeRef, event_from_record
+from tocsin._core.event cimport event_from_record
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim_all
