@@ -93,9 +93,8 @@ cdef void book_time(StageBridge bridge) noexcept:
 
 # -- calls -----------------------------------------------------------------------------------------
 
-cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
+cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
     """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
-    cdef Member member = <Member> context
     cdef StageBridge bridge = member.bridge
     cdef PyObject* event
     event = (<event_function> <void*> event_from_record)(PyList_GET_ITEM(bridge.types, record.event), record)

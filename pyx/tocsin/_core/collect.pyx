@@ -35,9 +35,8 @@ ctypedef uint32_t (*streak_function)(
 ) noexcept nogil
 
 
-cdef int call_with_batch_later(void* context, const tocsin_event* record) noexcept:
+cdef int call_with_batch_later(Member member, const tocsin_event* record) noexcept:
     """Keep a record for a batch callable: the function of its Subscriber. The stage, with the GIL."""
-    cdef Member member = <Member> context
     if member.filling is None or member.filling_event != record.event:
         if not turn_to_batch(member, record.event):
             return CHAIN_CALLED
