@@ -1,8 +1,8 @@
 """The row of the checked build: what TOCSIN_DEBUG=1 looks at finds nothing, and finds what is planted.
 
-Both forms run the stress driver of tests/native on checked memory, and again with planted bugs that an ordinary
-build of the same program does not notice. The long form also builds the whole package checked, runs the
-suite on it, and one program that breaks the rule of the exclusive producer.
+Both forms run the stress driver of tests/native on checked memory, and again with planted bugs. The long form
+also builds the whole package checked, runs the suite on it, and one program that breaks the rule of the
+exclusive producer; and it says with which bugs an ordinary build of the driver runs on.
 """
 
 import os
@@ -26,7 +26,14 @@ SHORT_PLANTED = ["subscriber_cleared_late"]
 COMPLAINT = "tocsin, checked build: "
 TWO_WRITERS = "two threads write to a queue at once"
 LONG_ENOUGH = 60.0  # for a run with a planted bug
-SUITE = ["tests/unit", "tests/capi", "tests/concurrency", "-m", "not slow", "--ignore=tests/unit/test_docs.py"]
+SUITE = [
+    "tests/unit",
+    "tests/capi",
+    "tests/concurrency",
+    "-m",
+    "not slow",
+    "--ignore=tests/unit/test_docs.py",
+]
 # Their figures are those of an ordinary build.
 MEASURED = {
     "tests/capi/test_allocations.py": "counts calls of malloc()",
@@ -76,10 +83,8 @@ def planted() -> dict[str, programs.Mutant]:
     return {path.stem: programs.read_mutant(path) for path in sorted((HERE / "planted").glob("*.patch"))}
 
 
-def drive(
-    name: str | None, seconds: float, folder: Path, flags: list[str] = CHECKED
-) -> tuple[str, int]:
-    """Run the driver, with a planted bug or none: what it said, and how many events passed if it ended well."""
+def drive(name: str | None, seconds: float, folder: Path, flags: list[str] = CHECKED) -> tuple[str, int]:
+    """Run the driver, perhaps with a planted bug: what it said, and its events, 0 if it failed."""
     place = folder / f"{name or 'driver'}{''.join(flags)}"
     place.mkdir()
     pyx = planted()[name].plant(place) if name else programs.PYX

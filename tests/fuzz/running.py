@@ -14,7 +14,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import corpus
 from tests.sanitize import tools
 from tests.verify.row import NotRun
 
@@ -52,7 +51,9 @@ def runtime() -> Path:
     """Return the library that is loaded first: the sanitizer's runtime and the fuzzer."""
     found = importlib.util.find_spec("atheris")
     if found is None or found.origin is None:
-        raise NotRun("atheris is missing: pip install '.[fuzz]' (it has wheels for CPython 3.11 to 3.13 on Linux)")
+        raise NotRun(
+            "atheris is missing: pip install '.[fuzz]' (it has wheels for CPython 3.11 to 3.14, Linux x86-64)"
+        )
     library = Path(found.origin).parent.parent / "asan_with_fuzzer.so"
     if not library.exists():
         raise NotRun(f"this atheris has no {library.name}: install its wheel")
@@ -111,7 +112,7 @@ def whole_tree(folder: Path) -> Path:
 
 
 def few_modules(folder: Path, modules: list[str]) -> Path:
-    """Return a copy in which these modules are compiled for the fuzzer and the others are the installed ones."""
+    """Return a copy in which these modules are compiled for the fuzzer; the others are the installed ones."""
     runtime(), tools.need("clang", "clang")
     copy = folder / "-".join(["few", *modules])
     if not copy.exists():

@@ -3,8 +3,8 @@
     python -m tests.soak                     ten minutes
     python -m tests.soak --seconds 3600      an hour
 
-One life of a pipeline after the other (life.py); a line every ten seconds. Ctrl-C ends the life that is under way
-as any other ends, and reckons it up. Exit status 1 if anything is wrong, 130 after Ctrl-C if nothing is.
+One life of a pipeline after the other (life.py); a line every ten seconds. Ctrl-C ends the life that is under
+way as any other ends, and reckons it up. Exit status 1 if anything is wrong, 130 after Ctrl-C if nothing is.
 """
 
 import argparse
@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from probe import SOURCE, Probe
 from tests.soak.soaking import Soak
 
 from compiling import compile_library
+from probe import SOURCE, Probe
 
 INTERRUPTED = 130
 

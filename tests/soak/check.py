@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from probe import SOURCE, Probe
 from tests.sanitize import tools
 from tests.soak.soaking import Soak
 from tests.verify.row import Row
 
 from compiling import compile_library
+from probe import SOURCE, Probe
 
 FULL = 60.0  # seconds: with less, the short form
-LONG, SHORT = 600.0, 5.0  # seconds
+LONG, SHORT, PLANTED = 600.0, 5.0, 1.0  # seconds
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
@@ -19,7 +19,7 @@ def rows(budget: float, folder: Path) -> list[Row]:
     soak = Soak(probe, seed := folder.stat().st_ino)
     soak.run(LONG if budget >= FULL else SHORT)
     planted = Soak(probe, seed, planted=True)
-    planted.run(SHORT)
+    planted.run(PLANTED)
     return [
         Row(
             check="soak",

@@ -1,18 +1,18 @@
 """One life of a pipeline: it opens, many threads do all that the interface allows, it closes, and its books
 are compared with what everybody noted for himself.
 
-A life has four protocols. Each of the first three has a writer in Python of its own, who numbers what was accepted
-and counts what was not; the fourth has native writers. A witness with the highest priority hears everything
-there is of each: so to the event
+A life has four protocols. Each of the first three has a writer in Python of its own, who numbers what was
+accepted and counts what was not; the fourth has native writers. A witness with the highest priority hears
+everything there is of each: so to the event
 
     accepted by the writers == accepted in the books == delivered + abandoned == heard + abandoned
     refused by the writers  == refused in the books  == told as lost in the headers
     numbers heard of a writer: from 0 on, one after the other
 
-and whoever comes and goes meanwhile must not change that: subscribers that raise, stop, cancel themselves and are slow;
-channels of each overflow, whose own books balance; sources switched on and off, in turns, and all off at the
-end; freezes, flushes; one protocol unregistered and registered again and again. Some lives end in the
-middle of everything.
+and whoever comes and goes meanwhile must not change that: subscribers that raise, stop and are slow; channels
+of each overflow, whose own books balance; sources switched on and off, in turns, and all off at the end;
+freezes, flushes; one protocol unregistered and registered again and again. Some lives end in the middle of
+everything.
 """
 
 import ctypes
@@ -20,11 +20,11 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from probe import BENCH, Bench, Probe, Witness
-
 import tocsin
+from probe import BENCH, Bench, Probe, Witness
 
 PROTOCOLS = [Bench(0x71, "one"), Bench(0x72, "two"), Bench(0x73, "goes")]
 GOES = PROTOCOLS[2]
@@ -58,7 +58,9 @@ class Writer:
         self.refused += n - taken
 
     def payload(self, number: int) -> bytes:
-        return self.dice.choice((0, 1, 2, 0xFFFE)).to_bytes(4, "little") + (number & 0xFFFF_FFFF).to_bytes(4, "little")
+        return self.dice.choice((0, 1, 2, 0xFFFE)).to_bytes(4, "little") + (number & 0xFFFF_FFFF).to_bytes(
+            4, "little"
+        )
 
 
 class Ear:
@@ -87,7 +89,9 @@ class Life:
         self.native_heard = Witness()
         workers = self.dice.choice([None, None, 1, 4])
         self.pipeline: Any = tocsin.Pipeline(workers=workers, on_error=self.note_failure, name=f"soak-{seed}")
-        self.sizes = {protocol.id: self.dice.choice([4096, 1 << 16, 1 << 20]) for protocol in [*PROTOCOLS, BENCH]}
+        self.sizes = {
+            protocol.id: self.dice.choice([4096, 1 << 16, 1 << 20]) for protocol in [*PROTOCOLS, BENCH]
+        }
         for protocol in [*PROTOCOLS, BENCH]:
             self.register(protocol)
         self.ears = {protocol.id: Ear() for protocol in PROTOCOLS}
@@ -125,7 +129,10 @@ class Life:
         """Have everybody at work for a time, or until somebody interrupts; then close and reckon."""
         deeds = [writer.once for writer in self.writers]
         deeds += [self.native, *[self.come_and_go] * 2, self.channel, self.freeze, self.flush, self.goes]
-        threads = [threading.Thread(target=self.repeat, args=(deed, self.fresh_dice()), daemon=True) for deed in deeds]
+        threads = [
+            threading.Thread(target=self.repeat, args=(deed, self.fresh_dice()), daemon=True)
+            for deed in deeds
+        ]
         is_abrupt = self.dice.random() < 0.25
         for thread in threads:
             thread.start()
@@ -170,7 +177,7 @@ class Life:
         for _ in range(dice.randint(1, 5)):
             event = dice.choice([*PROTOCOLS, BENCH]).pair
             is_batch = dice.random() < 0.3
-            callback = lambda argument, deed=dice.choice(DEEDS): deed(argument)  # noqa: E731
+            callback = partial(dice.choice(DEEDS))  # an object of its own: none is subscribed twice
             source = dice.choice([tocsin.ALL, tocsin.ALL, 0, 2])
             subscriptions.append(
                 self.pipeline.subscribe(
@@ -189,7 +196,9 @@ class Life:
         keys = [protocol.pair for protocol in dice.sample([*PROTOCOLS, BENCH], dice.randint(1, 3))]
         options = {"timeout": SHORT} if overflow == "block" else {}
         taken = 0
-        channel = self.pipeline.channel(keys, capacity=dice.choice([1, 100, 5000]), overflow=overflow, **options)
+        channel = self.pipeline.channel(
+            keys, capacity=dice.choice([1, 100, 5000]), overflow=overflow, **options
+        )
         for _ in range(dice.randint(1, 20)):
             try:
                 taken += len(channel.get_batch(dice.choice([1, 50, 4096]), timeout=SHORT))
@@ -248,7 +257,10 @@ class Life:
         books = stats.protocols[BENCH.id]
         heard, accounts = self.native_heard.native_calls, {}
         if not is_abrupt:
-            accounts = {"delivered": (books.delivered, heard), "accepted": (books.accepted, self.native_written)}
+            accounts = {
+                "delivered": (books.delivered, heard),
+                "accepted": (books.accepted, self.native_written),
+            }
         elif not books.delivered <= heard <= books.accepted:  # the Python stage had not passed all of them
             self.wrong.append(f"{BENCH.name}: {heard} heard: {books}")
         self.balance(BENCH.name, books, accounts)

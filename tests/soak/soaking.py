@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from probe import Probe
 from tests.soak.life import Life
+
+from probe import Probe
 
 EVERY = 10.0  # seconds between two reports
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from probe import SOURCE, Bench, Gate, Probe
 
 from compiling import compile_library
 from helpers import PATIENCE, Hold, Motor, books_of, eventually
+from probe import SOURCE, Bench, Gate, Probe
 
 MOST = 5  # workers of a kind
 LIVE = Motor(0x10, "live")

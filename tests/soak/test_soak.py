@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from probe import SOURCE, Probe
 from tests.soak.soaking import Soak
 
 from compiling import compile_library
 from helpers import PATIENCE
+from probe import SOURCE, Probe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -4,8 +4,8 @@
  * ring is mapped, not faulted in: a queue of 4 MiB costs address space until events need it;
  * memory_fault_in() pays for all of it at once, before a producer that must not wait starts.
  *
- * memory_enter() and memory_leave() say who is inside a ring: a checked build (TOCSIN_DEBUG=1) sees to it that
- * there is one at a time, and to much else (memory_checked.h). In all other builds they are nothing.
+ * memory_enter() and memory_leave() say who is inside a ring: a checked build (TOCSIN_DEBUG=1) sees to it
+ * that there is one at a time, and to much else (memory_checked.h). In all other builds they are nothing.
  */
 #ifndef TOCSIN_MEMORY_H
 #define TOCSIN_MEMORY_H

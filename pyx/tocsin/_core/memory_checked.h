@@ -6,8 +6,8 @@
  * and those of a ring each time that somebody leaves it.
  *
  * A ring has one writer at a time, unless its writers reserve, and each stage reads it alone: they say so by
- * entering and leaving (memory_enter). Who comes in while another is inside has broken that, or the other has.
- * Words of a process that forked don't count in the child.
+ * entering and leaving (memory_enter). Who comes in while another is inside has broken that, or the other
+ * has. Words of a process that forked don't count in the child.
  *
  * What is found is told on stderr, and the process aborts: a core that has lost its footing delivers no more.
  * Each extension module keeps what it freed by itself; all modules must be built alike.
@@ -102,8 +102,8 @@ static unsigned memory_next;
 /* What was freed and is kept has not been written to. Under the lock. */
 static inline void memory_look_back(void) {
     for (int i = 0; i < MEMORY_KEPT; i++)
-        if (memory_kept[i] != NULL &&
-            !memory_is_all((unsigned char *)memory_kept[i], MEMORY_FREED, memory_head_of(memory_kept[i])->size))
+        if (memory_kept[i] != NULL && !memory_is_all((unsigned char *)memory_kept[i], MEMORY_FREED,
+                                                     memory_head_of(memory_kept[i])->size))
             memory_complain("memory was written to after it was freed", memory_kept[i]);
 }
 
@@ -176,7 +176,8 @@ static inline void memory_unmap(void *ring, size_t size) {
 static inline void memory_enter(void *ring, int side) {
     uint64_t process = (uint64_t)getpid() << 40;
     uint64_t thread = ((uint64_t)(uintptr_t)pthread_self() >> 6 & ((UINT64_C(1) << 40) - 1)) | 1;
-    uint64_t other = __atomic_exchange_n(&memory_head_of(ring)->inside[side], process | thread, __ATOMIC_RELAXED);
+    uint64_t other =
+        __atomic_exchange_n(&memory_head_of(ring)->inside[side], process | thread, __ATOMIC_RELAXED);
     if (other != 0 && other >> 40 == process >> 40)
         memory_complain(side == 0 ? "two threads write to a queue at once; an exclusive producer is for one"
                                   : "two workers run one stage at once",

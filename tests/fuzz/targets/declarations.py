@@ -53,7 +53,9 @@ def declaration(choose: Choices) -> tuple[Any, dict[str, Any]]:
         fields["items"] = choose.choice([[inner], [inner], [inner], [inner, inner], [], ([inner], ())])
         if choose.randint(0, 1):
             name = choose.choice([*fields, "missing"])
-            options["count"] = choose.choice([name, (name, 0x0F), (name, 0xFF), (name, 6), (name, 1 << 70), 5])
+            options["count"] = choose.choice(
+                [name, (name, 0x0F), (name, 0xFF), (name, 6), (name, 1 << 70), 5]
+            )
     return fields, options
 
 
@@ -101,7 +103,8 @@ def assert_refused(pipeline: Any, event: Any, payload: bytes) -> None:
         except tocsin.PayloadError as error:
             assert str(error)
         else:
-            assert len(payload) > 1024 // 2 - 16 and call == event.unpack, "taken, and should not be"
+            assert call == event.unpack, "the queue took it"
+            assert len(payload) > 1024 // 2 - 16, "it was unpacked"
 
 
 def same(one: Any, other: Any) -> bool:

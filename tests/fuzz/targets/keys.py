@@ -7,7 +7,21 @@ from tests.fuzz.choices import Choices
 
 import tocsin
 
-THINGS: list[Any] = [tocsin.ALL, None, True, 1.5, "x", b"\0", (1, 2, 3), 0xFF, 0x100, 0xFFFE, 0xFFFF, 1 << 32, -1]
+THINGS: list[Any] = [
+    tocsin.ALL,
+    None,
+    True,
+    1.5,
+    "x",
+    b"\0",
+    (1, 2, 3),
+    0xFF,
+    0x100,
+    0xFFFE,
+    0xFFFF,
+    1 << 32,
+    -1,
+]
 
 
 def number(choose: Choices) -> Any:
@@ -16,6 +30,7 @@ def number(choose: Choices) -> Any:
         [
             lambda: choose.getrandbits(8),
             lambda: choose.getrandbits(16),
+            lambda: choose.getrandbits(32),
             lambda: int.from_bytes(choose.some_bytes(9), "little", signed=True),
             lambda: choose.choice(THINGS),
         ]
@@ -32,9 +47,8 @@ def one(data: bytes) -> None:
     good = fits(protocol, 255) and fits(event, 255) and (source is tocsin.ALL or fits(source, 0xFFFE))
     try:
         key = tocsin.Key(protocol, event, source)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
         assert not good
-        assert str(error)
     else:
         assert good
         assert tuple(key) == (protocol, event, source)
@@ -42,9 +56,8 @@ def one(data: bytes) -> None:
     whole = number(choose)
     try:
         key = tocsin.Key.from_int(whole)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError):
         assert not fits(whole, 0xFFFF_FFFF)
-        assert str(error)
     else:
         assert int(key) == whole
         assert_is_itself(key)
@@ -53,6 +66,7 @@ def one(data: bytes) -> None:
 def assert_is_itself(key: tocsin.Key) -> None:
     again = tocsin.Key.from_int(int(key))
     assert key == again
+    assert tuple(key) == tuple(again)
     assert hash(key) == hash(again)
     assert not key < again
     assert pickle.loads(pickle.dumps(key)) == key

@@ -43,7 +43,9 @@ def event(choose: Choices) -> tuple[tuple[int, int], Any]:
     """Return an event and its payload, any bytes among them."""
     number = choose.choice(PROTOCOLS)
     if choose.randint(0, 1):
-        return (number, Motor.RAW), bytes(choose.getrandbits(9)) if choose.randint(0, 3) else choose.some_bytes(40)
+        return (number, Motor.RAW), bytes(choose.getrandbits(9)) if choose.randint(
+            0, 3
+        ) else choose.some_bytes(40)
     which, payload = choose.choice(PAYLOADS)
     return (number, which), payload
 
