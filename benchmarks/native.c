@@ -1,4 +1,7 @@
-/* What the native cases need: producers, and subscribers that do next to nothing. No GIL, no Python. */
+/* What the native cases need: producers, subscribers that do next to nothing, and floors: the least that a thread
+ * would have to do. No GIL, no Python. */
+#include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 #include "tocsin.h"
@@ -132,4 +135,94 @@ int64_t send_alone(tocsin_producer *producer, uint64_t n, uint8_t event, const c
         }
     }
     return 0;
+}
+
+/* -- floors ----------------------------------------------------------------------------------------- */
+
+/* Keep a core busy with nothing until told to stop. */
+void burn(const uint32_t *stop) {
+    while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
+        ;
+}
+
+struct flag {
+    uint64_t n, sent, seen;
+    uint64_t *waits;
+};
+
+static void *watch_flag(void *argument) {
+    struct flag *flag = argument;
+    for (uint64_t i = 0, sent; i < flag->n; i++) {
+        while ((sent = __atomic_load_n(&flag->sent, __ATOMIC_ACQUIRE)) == 0)
+            ;
+        flag->waits[i] = now() - sent;
+        __atomic_store_n(&flag->sent, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&flag->seen, i + 1, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+/* Raise a flag n times, `gap` ns or up to a half more apart, for a thread that does nothing but look at it. */
+int64_t raise_flags(uint64_t n, uint64_t gap, uint64_t *waits) {
+    struct flag flag = {n, 0, 0, waits};
+    pthread_t watcher;
+    if (pthread_create(&watcher, NULL, watch_flag, &flag))
+        return -EAGAIN;
+    for (uint64_t i = 0; i < n; i++) {
+        spin(gap + i * 7919 % (gap / 2));
+        __atomic_store_n(&flag.sent, now(), __ATOMIC_RELEASE);
+        while (__atomic_load_n(&flag.seen, __ATOMIC_ACQUIRE) <= i)
+            PAUSE();
+    }
+    pthread_join(watcher, NULL);
+    return 0;
+}
+
+static int call_came(void *argument) {
+    struct lone *lone = argument;
+    uint64_t arrived = lone->arrived;
+    lone->waits[arrived] = now() - lone->waits[arrived];
+    __atomic_store_n(&lone->arrived, arrived + 1, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* Ask the interpreter n times for a call on its main thread, by Py_AddPendingCall, `gap` ns or more apart.
+ * 0; or 1 if one did not come within `patience` ns. */
+int64_t ask_for_calls(int (*add)(int (*)(void *), void *), uint64_t n, uint64_t gap, struct lone *lone,
+                      uint64_t patience) {
+    for (uint64_t i = 0; i < n; i++) {
+        spin(gap + i * 7919 % (gap / 2));
+        uint64_t began = lone->waits[i] = now();
+        add(call_came, lone);
+        while (__atomic_load_n(&lone->arrived, __ATOMIC_ACQUIRE) <= i) {
+            if (now() - began > patience)
+                return 1;
+            PAUSE();
+        }
+    }
+    return 0;
+}
+
+/* Read n lines of 64 bytes, of `count` in turn, far apart; the ns that it took. */
+int64_t read_lines(const uint64_t *lines, uint64_t n, uint64_t count) {
+    uint64_t began = now(), sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += __atomic_load_n(&lines[i * 7919 % count * 8], __ATOMIC_RELAXED);
+    return (int64_t)(now() - began) + (int64_t)(sum & 1);
+}
+
+/* Write n records of 16 bytes and a payload of 32 into a ring, one behind the other, with so many locked
+ * instructions for each; the ns that it took. */
+int64_t write_records(char *ring, uint64_t size, uint64_t n, const char *payload, int locked) {
+    uint64_t began = now(), at = 0, word = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        for (int j = 0; j < locked; j++)
+            __atomic_fetch_add(&word, 1, __ATOMIC_SEQ_CST);
+        const uint64_t header[2] = {began, i};
+        memcpy(ring + at, header, sizeof header);
+        memcpy(ring + at + sizeof header, payload, 32);
+        if ((at += 48) + 48 > size)
+            at = 0;
+    }
+    return (int64_t)(now() - began);
 }

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,11 @@ def helper() -> Any:
         "await_arrivals": [POINTER, U64, U64],
         "flood": [POINTER, event, text, u32, POINTER],
         "send_alone": [POINTER, U64, event, text, u32, POINTER, U64, ctypes.c_int, U64],
+        "burn": [POINTER],
+        "raise_flags": [U64, U64, POINTER],
+        "ask_for_calls": [POINTER, U64, U64, POINTER, U64],
+        "read_lines": [POINTER, U64, U64],
+        "write_records": [POINTER, U64, U64, text, ctypes.c_int],
     }.items():
         function = getattr(library, name)
         function.restype, function.argtypes = ctypes.c_int64, arguments
@@ -83,10 +89,12 @@ def boost() -> Any:
     except RuntimeError as error:
         missing = "boost/version.hpp" in str(error) or "spsc_queue.hpp" in str(error)
         return "Boost's headers are not installed (libboost-dev)" if missing else str(error)
-    library.spsc_open.restype, library.spsc_open.argtypes = POINTER, []
-    library.spsc_close.restype, library.spsc_close.argtypes = None, [POINTER]
-    library.spsc_run.restype = ctypes.c_int64
-    library.spsc_run.argtypes = [POINTER, U64, ctypes.c_int, ctypes.c_int, ctypes.c_char_p]
+    for kind in ("spsc", "shared"):
+        opening, closing, run = (getattr(library, f"{kind}_{name}") for name in ("open", "close", "run"))
+        opening.restype, opening.argtypes = POINTER, []
+        closing.restype, closing.argtypes = None, [POINTER]
+        run.restype = ctypes.c_int64
+        run.argtypes = [POINTER, U64, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_char_p]
     return library
 
 
@@ -139,6 +147,19 @@ def failed(result: int) -> int:
     if result < 0:
         raise OSError(-result, os.strerror(-result))
     return int(result)
+
+
+@contextmanager
+def other_core_busy() -> Iterator[None]:
+    """Have a native thread compute meanwhile, on nothing, without the GIL."""
+    stop = ctypes.c_uint32()
+    thread = threading.Thread(target=helper().burn, args=(ctypes.addressof(stop),), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.value = 1
+        thread.join(PATIENCE)
 
 
 # -- lone events

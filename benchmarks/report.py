@@ -118,7 +118,7 @@ def print_targets(results: dict[str, Any]) -> None:
     verdicts = [(name, verdict) for name, result in results.items() for verdict in result["targets"]]
     if not verdicts:
         return
-    table = table_of("targets", "target", "ours", "peer's", "ratio", "found", "best", "", "spread", "")
+    table = table_of("targets", "target", "ours", "peer's", "ratio", "found", "best", "floor", "", "spread", "")
     last = ""
     for name, verdict in verdicts:
         if name != last:
@@ -129,7 +129,8 @@ def print_targets(results: dict[str, Any]) -> None:
     out.print(table)
     out.print(
         "ours, peer's: medians; ratio: peer's by ours; found: what the target is about, the median of the\n"
-        "rounds; MET AT BEST: only the best round keeps the bound; in brackets: an aim, not counted"
+        "rounds; floor: the same for the least that would have to be done here, by whatever means; MET AT BEST:\n"
+        "only the best round keeps the bound; in brackets: an aim, not counted"
     )
     out.print()
 
@@ -137,7 +138,7 @@ def print_targets(results: dict[str, Any]) -> None:
 def figures(verdict: dict[str, Any]) -> tuple[str, ...]:
     ours, peer = verdict["ours"], verdict["peer"]
     if verdict["median"] is None:
-        return ("",) * 7
+        return ("",) * 8
     both = peer is not None and ours["median"]
     return (
         number(ours["median"], ours["unit"]),
@@ -145,6 +146,7 @@ def figures(verdict: dict[str, Any]) -> tuple[str, ...]:
         f"{peer['median'] / ours['median']:,.2f}" if both else "",
         number(verdict["median"], verdict["unit"]),
         number(verdict["best"], verdict["unit"]),
+        number(verdict["floor"], verdict["unit"]),
         verdict["unit"],
         spread(ours),
     )

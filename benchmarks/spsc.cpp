@@ -1,8 +1,10 @@
-// boost::lockfree::spsc_queue on the work of paths/native_to_native.py.
+// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, and boost::lockfree::queue, which several
+// may push to, on that of paths/native_shared.py.
 //
 // Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
 // or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
-// do, the producer as long as the one in native.c.
+// do, the producer as long as the one in native.c. The shared queue has 65,534 records, the most that it can.
+#include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <boost/version.hpp>
 
@@ -27,6 +29,7 @@ static_assert(sizeof(record) == 48, "as much as a record of tocsin");
 constexpr std::size_t ring = (4 << 20) / sizeof(record);
 constexpr int full_pauses = 64;
 using queue = boost::lockfree::spsc_queue<record, boost::lockfree::capacity<ring>>;
+using shared = boost::lockfree::queue<record, boost::lockfree::capacity<65534>>;
 
 void pause_for(int pauses) {
     for (int i = 0; i < pauses; i++) {
@@ -43,24 +46,15 @@ std::int64_t now() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(since).count();
 }
 
-} // namespace
-
-extern "C" {
-
-int spsc_version() { return BOOST_VERSION; }
-
-queue *spsc_open() { return new queue; }
-
-void spsc_close(queue *q) { delete q; }
-
 // The ns from the first push to the last record taken; negative if a record was not what was pushed.
-std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, const unsigned char *payload) {
+template <typename Queue>
+std::int64_t run(Queue *q, std::uint64_t n, int pauses, bool all, bool clock, const unsigned char *payload) {
     std::atomic<bool> ready{false};
     std::int64_t ended = 0;
     std::uint64_t stamps = 0;
     std::thread consumer([&] {
         std::uint64_t taken = 0;
-        const auto take = [&](const record &r) { stamps += r.timestamp; };
+        const auto take = [&](const record &r) { stamps += r.timestamp != 0; };
         record r;
         ready.store(true);
         while (taken < n) {
@@ -83,7 +77,7 @@ std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, const unsi
     const std::int64_t began = now();
     for (std::uint64_t i = 0; i < n; i++) {
         record r;
-        r.timestamp = 1;
+        r.timestamp = clock ? static_cast<std::uint64_t>(now()) : 1;
         r.size = sizeof r.payload;
         r.protocol = 0x80;
         r.event = 0;
@@ -94,5 +88,28 @@ std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, const unsi
     }
     consumer.join();
     return stamps == n ? ended - began : -EIO;
+}
+
+} // namespace
+
+extern "C" {
+
+int spsc_version() { return BOOST_VERSION; }
+
+queue *spsc_open() { return new queue; }
+
+void spsc_close(queue *q) { delete q; }
+
+std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, int clock, const unsigned char *payload) {
+    return run(q, n, pauses, all, clock, payload);
+}
+
+shared *shared_open() { return new shared; }
+
+void shared_close(shared *q) { delete q; }
+
+std::int64_t shared_run(shared *q, std::uint64_t n, int pauses, int all, int clock,
+                        const unsigned char *payload) {
+    return run(q, n, pauses, all, clock, payload);
 }
 }

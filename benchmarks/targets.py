@@ -28,6 +28,17 @@ class Figure:
     value: Callable[..., float]
     alone: bool = False
 
+    def values(self, rows: Sequence[Row]) -> tuple[list[float], float] | None:
+        """Give the figure of each round, and that of the best ones; None: not all of its cases were measured."""
+        ours, other = self.rows(rows)
+        if ours is None or (other is None and not self.alone):
+            return None
+        if self.alone:
+            return [self.value(ns) for ns in ours["rounds"]], self.value(ours["best"])
+        assert other is not None
+        pairs = zip(ours["rounds"], other["rounds"], strict=True)
+        return [self.value(*pair) for pair in pairs], self.value(ours["best"], other["best"])
+
     def rows(self, rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
         """Give our row and the other's: of several, the one with the best median."""
         by_name = {row["case"]: row for row in rows}
@@ -63,7 +74,7 @@ def listed(names: str | Sequence[str]) -> tuple[str, ...]:
 class Target:
     """What is promised: text, figure, bound.
 
-    on: "gil" or "free-threaded", for the builds that the promise is about. aim: to be reached for.
+    floor: the same figure of the least that would have to be done, printed beside ours. on: "gil" or "free-threaded", for the builds that the promise is about. aim: to be reached for.
     """
 
     text: str
@@ -71,6 +82,7 @@ class Target:
     at_most: float | None = None
     at_least: float | None = None
     unit: str = "ns"
+    floor: Figure | None = None
     on: str = ""
     aim: bool = False
 
@@ -94,26 +106,24 @@ class Target:
             "peer": other,
             "median": None,
             "best": None,
+            "floor": None,
             "why": "",
         }
         if not self.is_about_this_build():
             return found | {"verdict": ELSEWHERE, "why": f"for {self.on} builds"}
-        if ours is None or (other is None and not self.figure.alone):
+        values = self.figure.values(rows)
+        if values is None:
             names = [self.figure.ours, *self.figure.others]
             reasons = [
                 f"{case}: {why}" for case, why in missing.items() if any(case in name for name in names)
             ]
             return found | {"verdict": NOT_RUN, "why": "; ".join(reasons) or "not measured"}
-        value = self.figure.value
-        if self.figure.alone:
-            values, best = [value(ns) for ns in ours["rounds"]], value(ours["best"])
-        else:
-            assert other is not None
-            values = [value(*pair) for pair in zip(ours["rounds"], other["rounds"], strict=True)]
-            best = value(ours["best"], other["best"])
-        median = statistics.median(values)
+        rounds, best = values
+        median = statistics.median(rounds)
         word = MET if self.keeps(median) else AT_BEST if self.keeps(best) else MISSED
-        return found | {"median": median, "best": best, "verdict": word}
+        least = self.floor.values(rows) if self.floor else None
+        floor = statistics.median(least[0]) if least else None
+        return found | {"median": median, "best": best, "floor": floor, "verdict": word}
 
 
 def is_missed(verdict: dict[str, Any]) -> bool:

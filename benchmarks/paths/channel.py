@@ -3,6 +3,9 @@
 The main thread reads; the producer is on a thread of its own, without the GIL. The queue has the default
 4 MiB; the channel has room for 65,536 events, and a full one blocks its protocol, so every event arrives.
 Refusals are retries, as in native_to_native.py.
+
+The floors: Boost's queue with the same records, which is one hop where this has two; and iteration over events
+that are in the channel already, with no other thread about.
 """
 
 import threading
@@ -11,6 +14,7 @@ from time import perf_counter_ns
 
 from benchmarks import native
 from benchmarks.harness import Path, Round
+from benchmarks.paths.native_to_native import PAUSES, boost
 from benchmarks.targets import value_of
 from benchmarks.worlds import BENCH, PATIENCE, books_of, channels, pipeline_of
 
@@ -18,9 +22,10 @@ path = Path("channel", "native to a channel, ns per event")
 N = 1_000_000
 CAPACITY = 1 << 16
 BATCHES, ITERATION = "native -> channel -> get_batch", "native -> channel -> iteration"
+BOOST, FILLED = "boost spsc_queue consume_all", "iteration, all events there, no other thread"
 
-path.target("-> get_batch: <= 15 ns", value_of(BATCHES), at_most=15)
-path.target("-> iteration: <= 80 ns", value_of(ITERATION), at_most=80)
+path.target("-> get_batch: <= 15 ns", value_of(BATCHES), at_most=15, floor=value_of(BOOST))
+path.target("-> iteration: <= 80 ns", value_of(ITERATION), at_most=80, floor=value_of(FILLED))
 
 
 def through(read):
@@ -63,6 +68,22 @@ def one_by_one(channel, n):
 
 path.case(BATCHES, N, needs=(native.here, channels))(through(in_batches))
 path.case(ITERATION, N, needs=(native.here, channels))(through(one_by_one))
+path.case(BOOST, N, peer=True, needs=(native.boost_here,))(boost(PAUSES[-1], take_all=True))
+
+
+@path.case(FILLED, CAPACITY, needs=(native.here, channels))
+def filled():
+    with pipeline_of(workers=0) as pipeline, opened(pipeline) as channel:
+        with pipeline.producer(BENCH, exclusive=True) as producer:
+
+            def run(n):
+                native.produce(producer, n, 1)
+                pipeline.flush()
+                began = perf_counter_ns()
+                one_by_one(channel, n)
+                return perf_counter_ns() - began
+
+            yield Round(run, books_of(pipeline))
 
 
 if __name__ == "__main__":

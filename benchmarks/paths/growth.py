@@ -2,12 +2,14 @@
 
 Keys and subscribers: the queue is filled while the pipeline is frozen, and the time runs from the thaw to the
 last call, so no producer works meanwhile. With many keys the events come from all of them in turn, far apart
-in the order of sources.
+in the order of sources. Beside them a line of 64 bytes of
+each key is read in the same order: so much the cache has to bring whatever a key looks like.
 
 Protocols: each has a native and a Python subscriber, and has had an event. Then nobody sends anything, and
 what the threads of the process other than the one that looks use of a core is what idling costs.
 """
 
+import ctypes
 import os
 import time
 from time import perf_counter_ns
@@ -22,6 +24,7 @@ path = Path("growth", "growth")
 N = 320_000
 IDLE_SECONDS = 0.5
 KEYS, SUBSCRIBERS, PYTHON = "native, keys: {}", "native, subscribers: {}", "Python, subscribers: {}"
+LINES = "a line of each key, keys: {}"
 THREADS, IDLE = "threads, protocols: {}", "idle, protocols: {}"
 
 path.target(
@@ -42,6 +45,15 @@ path.target(
     unit="threads",
 )
 path.target("256 protocols: 0 % of a core when idle", value_of(IDLE.format(256)), at_most=0.01, unit="%")
+
+
+def lines(count):
+    def world():
+        room = bytearray(64 * (count + 1))
+        begin = ctypes.addressof(ctypes.c_char.from_buffer(room))
+        yield Round(lambda n: native.helper().read_lines(-(-begin // 64) * 64, n, count))
+
+    return world
 
 
 def filled(pipeline, n, event, payloads, wait):
@@ -103,6 +115,8 @@ def python_subscribers(count):
 for _name, _count, _n, _world in (
     (KEYS, 1, N, native_keys),
     (KEYS, 10_000, N, native_keys),
+    (LINES, 1, N, lines),
+    (LINES, 10_000, N, lines),
     (SUBSCRIBERS, 1, N, native_subscribers),
     (SUBSCRIBERS, 10, N, native_subscribers),
     (PYTHON, 1, N // 4, python_subscribers),

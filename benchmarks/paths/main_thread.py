@@ -4,10 +4,15 @@ subscribe(..., main_thread=True) needs no other thread to get the GIL: the calla
 next bytecode boundary. The producer is native, on a thread of its own. With events 20 to 30 us apart the
 native worker is still looking around when the next one comes (spinning); half a millisecond apart it sleeps.
 
+The floor is a native thread that asks the interpreter for a call by Py_AddPendingCall, without any queue; a C
+function is called.
+
 The peer's consumer is a thread: it gets the GIL when the computing thread's switch interval of 5 ms is over.
 The main thread stamps, puts, and goes on computing.
 """
 
+import ctypes
+import sys
 import threading
 from queue import SimpleQueue
 from time import perf_counter_ns
@@ -23,8 +28,14 @@ N = 2000
 SPINNING = "native -> main thread, worker spinning"
 ASLEEP = "native -> main thread, worker asleep"
 SQ = "SimpleQueue, main thread computing"
+PENDING = "Py_AddPendingCall alone"
 
-path.target("p50 <= 1 us, worker spinning", value_of(f"{SPINNING}, p50", beside=f"{SQ}, p50"), at_most=1_000)
+path.target(
+    "p50 <= 1 us, worker spinning",
+    value_of(f"{SPINNING}, p50", beside=f"{SQ}, p50"),
+    at_most=1_000,
+    floor=value_of(f"{PENDING}, p50"),
+)
 
 
 def computed(gap, *, asleep):
@@ -68,6 +79,29 @@ def compute(going):
 
 path.case(SPINNING, N, each=True, needs=(native.here, main_thread))(computed(20_000, asleep=False))
 path.case(ASLEEP, N, each=True, needs=(native.here, main_thread))(computed(GAP_NS, asleep=True))
+
+
+def interrupts():
+    if sys.version_info >= (3, 12):
+        return None
+    return "before Python 3.12 such a call doesn't interrupt a main thread that computes"
+
+
+@path.case(PENDING, N, each=True, needs=(native.here, interrupts))
+def pending():
+    add = ctypes.cast(ctypes.pythonapi.Py_AddPendingCall, ctypes.c_void_p).value
+
+    def run(n):
+        waits = native.Lone()
+        waits.expect(n)
+        arguments = (add, n, 20_000, ctypes.addressof(waits), int(PATIENCE * 1e9))
+        asker = threading.Thread(target=native.helper().ask_for_calls, args=arguments)
+        asker.start()
+        compute(lambda: waits.arrived < n)
+        asker.join(PATIENCE)
+        return list(waits.room)
+
+    yield Round(run)
 
 
 @path.case(SQ, 300, each=True, peer=True)

@@ -40,6 +40,7 @@ __all__ = [
     "close_gil",
     "function_address",
     "gil_is_off",
+    "guard",
     "make_event",
     "name",
     "switches",
@@ -84,6 +85,7 @@ if TYPE_CHECKING or name == "cython":
     from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
     from tocsin._core.engine import PipelineCore
     from tocsin._core.event import Event, EventCode, make_event
+    from tocsin._core.guard import guard
     from tocsin._core.header import EventHeader
     from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
     from tocsin._core.reader import ChannelCore
@@ -95,6 +97,7 @@ else:
     from tocsin.pure.engine import PipelineCore
     from tocsin.pure.event import Event, EventCode, make_event
     from tocsin.pure.exit import begin_exit, close_gil
+    from tocsin.pure.guard import guard
     from tocsin.pure.header import EventHeader
     from tocsin.pure.kfifo import Kfifo
     from tocsin.pure.notifier import BAD, DONE, OK, STOP, NotifierChain, NotifyResult

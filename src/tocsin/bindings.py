@@ -6,8 +6,12 @@ gone by then, and they are given back at once. A turn (enabling.py) is never wai
 hand, while who has the turn may take the lock.
 
 A part is in the chains before its sources are switched on: so the first events of a source are not missed.
+
+Ends are harmless to repeat, up to the step that makes them final: what raises in between (no memory, an
+interrupt) leaves something that can be ended once more.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -20,15 +24,17 @@ from tocsin.subscription import Part, Subscription
 
 __all__ = ["Bindings", "Registration"]
 
+Late = tuple[Subscription, Callable[[], None]]  # what is to be done for a subscription without the lock
+
 
 class Registration:
     """Keep what belongs to a protocol while it is registered."""
 
-    def __init__(self, protocol: Protocol, sources: Sources, queue: object, queue_size: int) -> None:
+    def __init__(self, protocol: Protocol, sources: Sources, queue_size: int) -> None:
         self.protocol = protocol
         self.queue_size = queue_size
         self.sources = sources
-        self.queue = queue
+        self.queue: object = None  # before it is made
         self.types = {event.id: event for event in protocol.events}
         self.is_leaving = False  # under the lock of the pipeline
 
@@ -36,7 +42,7 @@ class Registration:
 class Bindings(backend.PipelineCore):
     """Keep the subscriptions of a pipeline, and bind them to the protocols that are registered."""
 
-    _lock: Any  # a threading.RLock
+    _lock: Any  # the guard of a threading.RLock
     _registrations: dict[int, Registration]
     _subscriptions: dict[Subscription, None]
     _by_key: dict[Key, list[Subscription]]
@@ -66,12 +72,13 @@ class Bindings(backend.PipelineCore):
             code = key.protocol << 24 | key.event << 16
             self._attach(subscription, code, int(key) & 0xFFFF, *subscription.target, subscription.priority)
 
-    def _bind_waiting(
-        self, registration: Registration
-    ) -> tuple[list[Subscription], list[tuple[Subscription, list[Key], Exception]]]:
-        """Bind what waited for a protocol, oldest first; it, and what can't be had. Under the lock."""
-        bound = []
-        lacking: list[tuple[Subscription, list[Key], Exception]] = []
+    def _bind_waiting(self, registration: Registration) -> list[Late]:
+        """Bind what waited for a protocol, oldest first; return what is to be done once it is open.
+
+        Under the lock. That is: to purge what can't be had, then to switch on the sources of the rest.
+        """
+        bound: list[Late] = []
+        lacking: list[Late] = []
         for subscription in self._subscriptions:
             part = subscription._parts.get(registration.protocol.id)
             if part is None:
@@ -79,15 +86,16 @@ class Bindings(backend.PipelineCore):
             unknown = [key for key in part.keys if key.event not in registration.types]
             for key in unknown:
                 error = UnknownEventError(f"{registration.protocol!r} has no event {key.event}: {key!r}")
-                lacking.append((subscription, [key], error))
+                lacking.append((subscription, partial(self._purge, subscription, [key], error)))
             if len(unknown) == len(part.keys):
                 continue
             try:
                 self._bind(subscription, part, registration)
-                bound.append(subscription)
+                bound.append((subscription, partial(self._enable_late, subscription, registration)))
             except ValueError as too_large:  # a channel that would need more memory than one may have
-                lacking.append((subscription, [key for key in part.keys if key not in unknown], too_large))
-        return bound, lacking
+                keys = [key for key in part.keys if key not in unknown]
+                lacking.append((subscription, partial(self._purge, subscription, keys, too_large)))
+        return lacking + bound
 
     def _forget(self, registration: Registration) -> None:
         """Let a queue go that nobody works at; what was bound to it waits again. Under the lock."""
@@ -96,10 +104,12 @@ class Bindings(backend.PipelineCore):
             part = subscription._parts.get(number)
             if part is not None and part.registration is registration:
                 subscription._leave(number)
-                part.registration = None
                 part.failed = {}
+                part.grants = []
+                part.registration = None
         self._exclusive.pop(number, None)
-        self._drop_queue(registration.queue)
+        if registration.queue is not None:
+            self._drop_queue(registration.queue)
         self._registrations.pop(number, None)
 
     # -- sources
@@ -113,17 +123,18 @@ class Bindings(backend.PipelineCore):
         def keep(grant: Grant, failed: dict[int, Exception]) -> bool:
             nonlocal granted
             with self._lock:
-                granted = granted or bool(grant[1])
+                granted = granted or bool(grant.sources)
                 refused.extend(failed.values())
                 if subscription._ended or part is None or part.registration is not registration:
                     return False
-                part.grants.append(grant)
                 part.failed = {**failed, **part.failed}
+                part.grants.append(grant)
                 return True
 
         for key in tuple(part.keys) if part is not None else ():
-            event = registration.types[key.event]
-            registration.sources.enable(event, key.source, keep, subscription, self._tell)
+            event = registration.types.get(key.event)  # None: about to be purged
+            if event is not None:
+                registration.sources.enable(event, key.source, keep, subscription, self._tell)
         if refused and not granted:
             if len(refused) == 1 and isinstance(refused[0], SourceError):
                 raise refused[0]
@@ -150,14 +161,14 @@ class Bindings(backend.PipelineCore):
             self._tell(told, subscription)
 
     def _grants_of(self, registration: Registration) -> list[tuple[Grant, Subscription]]:
-        """Return all that the sources of a protocol were switched on for; the caller gives it back."""
+        """Return all that the sources of a protocol were switched on for."""
         with self._lock:
             return [
                 (grant, subscription)
                 for subscription in self._subscriptions
                 for part in subscription._parts.values()
                 if part.registration is registration
-                for grant in part.take_grants()
+                for grant in part.grants
             ]
 
     def _is_commanding(self) -> bool:
@@ -183,22 +194,23 @@ class Bindings(backend.PipelineCore):
 
     def _end(self, subscription: Subscription, how: Literal["cancelled", "purged"]) -> None:
         """Take a subscription out of the chains and off the books; its sources are given back."""
-        given = []
         with self._lock:
-            if subscription._ended is not None:
-                return
-            subscription._ended = how
-            subscription._deactivate()
-            if subscription.channel is not None:
-                self._shut_channel(subscription.channel)
-            self._subscriptions.pop(subscription, None)
-            for part in subscription._parts.values():
-                self._take_off_books(subscription, part.keys)
-                if part.registration is not None:
-                    given.append((part.registration.sources, part.take_grants()))
+            parts = tuple(subscription._parts.values())
+            if subscription._ended is None:
+                subscription._deactivate()
+                if subscription.channel is not None:
+                    self._shut_channel(subscription.channel)
+                for part in parts:
+                    self._take_off_books(subscription, part.keys)
+                if subscription.native and subscription not in self.lingering:
+                    self.lingering.append(subscription)
+                self._subscriptions.pop(subscription, None)
+                subscription._ended = how
+        for part in parts:
+            registration = part.registration
+            if registration is not None:
+                registration.sources.give_back(part.grants, subscription, self._tell)
                 part.registration = None
-        for sources, grants in given:
-            sources.give_back(grants, subscription, self._tell)
 
     def _purge(self, subscription: Subscription, keys: list[Key], error: Exception) -> None:
         """Give up keys of one protocol, and the subscription with its last one; on_error hears."""
@@ -207,14 +219,17 @@ class Bindings(backend.PipelineCore):
             part = subscription._parts.get(number)
             if subscription._ended is not None or part is None:
                 return
+            left = [key for key in part.keys if key not in keys]
+            is_last = not left and len(subscription._parts) == 1
             self._take_off_books(subscription, keys)
-            part.keys = [key for key in part.keys if key not in keys]
-            is_last = not part.keys and len(subscription._parts) == 1
-            if not part.keys and not is_last:
+            if not left and not is_last:
                 subscription._leave(number)
                 del subscription._parts[number]
+            part.keys = left
         if is_last:
             self._end(subscription, "purged")
+        elif not left and part.registration is not None:
+            part.registration.sources.give_back(part.grants, subscription, self._tell)
         self._tell(error, subscription)
         if is_last:
             self._let_go(subscription, False)
@@ -230,12 +245,13 @@ class Bindings(backend.PipelineCore):
     def _let_go(self, subscription: Subscription, idle: bool) -> None:
         """Drop the callable of an ended subscription, a native one only when it can't be running."""
         with self._lock:
-            ended = [*self.lingering, subscription]
             free = [
                 other
-                for other in ended
-                if not other.native or (idle and other is subscription) or self._await_idle(other, 0)
+                for other in self.lingering
+                if (idle and other is subscription) or self._await_idle(other, 0)
             ]
-            self.lingering[:] = [other for other in ended if other not in free]
+            self.lingering[:] = [other for other in self.lingering if other not in free]
+        if not subscription.native:
+            subscription._forget()
         for other in free:  # destructors run here, without the lock
             other._forget()

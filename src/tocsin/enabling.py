@@ -13,6 +13,10 @@ answer waits. So a thread may wait while it has the turns of other protocols, an
 whether the one that it waits for waits for it: then it raises. All turns of a pipeline share one lock, held
 for a few statements.
 
+What fails in between (no memory, an interrupt, a callable that raises) leaves no turn taken, and no source on
+that nobody wants. So a grant is among what the turn gives back from its beginning, until somebody keeps it;
+it is emptied as its sources go off, and to give it back once more is harmless.
+
 Nothing in here refers to the pipeline, which keeps it.
 """
 
@@ -22,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from tocsin.backend import guard
 from tocsin.errors import SourceError
 from tocsin.key import ALL
 
@@ -34,19 +39,29 @@ __all__ = ["Grant", "IsSupported", "SetEnabled", "Sources", "Turns", "ask_suppor
 SetEnabled = Callable[["EventType[Any]", int, bool], object]
 IsSupported = Callable[["EventType[Any]", int], object]
 Tell = Callable[[BaseException, "Subscription"], object]
-Grant = tuple["EventType[Any]", list[int]]  # sources of an event that were switched on for a subscription
+
+
+class Grant:
+    """Sources of an event that were switched on for a subscription. In the turn, and who keeps it."""
+
+    def __init__(self, event: "EventType[Any]") -> None:
+        self.event = event
+        self.sources: deque[int] = deque()
+        self.is_kept = False  # else it is given back at the end of the turn
 
 
 class Turns:
     """Know who commands which protocol and who waits for whom. One per pipeline; any thread."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
         self.waiting: dict[int, Sources] = {}  # by thread
+        self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Know of nobody, in a forked child."""
-        self.changed = threading.Condition()
+        """Know of nobody, as in a forked child."""
+        lock = threading.RLock()
+        self.lock = guard(lock)
+        self.changed = threading.Condition(lock)
         self.waiting.clear()
 
     def would_close_a_ring(self, sources: "Sources | None") -> bool:
@@ -94,33 +109,36 @@ class Sources:
         keep(grant, failed) is called in the turn; if it returns False nobody wants the grant any more,
         and it is given back. RuntimeError if the caller would wait for itself. Calls nothing once closed.
         """
+        grant = Grant(event)
+        back = (grant, subscription, tell)
         self._take_turn(None)
-        grant: Grant = (event, [])
-        is_kept = False
         try:
+            with self._turns.lock:
+                self._left.append(back)
             if not self._is_closed:
                 failed: dict[int, Exception] = {}
                 for one in self._covered(source):
-                    error = self._want(event, one)
-                    if error is None:
-                        grant[1].append(one)
-                    else:
+                    error = self._want(grant, one)
+                    if error is not None:
                         failed[one] = error
-                is_kept = keep(grant, failed)
+                grant.is_kept = keep(grant, failed)
         finally:
-            self._end_turn([] if is_kept else [(grant, subscription, tell)])
+            self._end_turn()
 
     def give_back(self, grants: Iterable[Grant], subscription: "Subscription", tell: Tell) -> None:
         """Count a subscription out and switch off what nobody wants any more; never waits for a turn.
 
-        Errors are told.
+        Errors are told. Harmless to repeat.
         """
-        with self._turns.changed:
-            self._left.extend((grant, subscription, tell) for grant in grants)
+        me = threading.get_ident()
+        with self._turns.lock:
+            for grant in grants:
+                grant.is_kept = False
+                self._left.append((grant, subscription, tell))
             if self.owner is not None or not self._left:
                 return
-            self.owner = threading.get_ident()
-        self._end_turn([])
+            self.owner = me
+        self._end_turn()
 
     def close(
         self, collect: Callable[[], Iterable[tuple[Grant, "Subscription"]]], tell: Tell, timeout: float | None
@@ -131,8 +149,15 @@ class Sources:
         """
         if not self._take_turn(timeout):
             return False
-        self._is_closed = True
-        self._end_turn([(grant, subscription, tell) for grant, subscription in collect()])
+        try:
+            self._is_closed = True
+            back = tuple(collect())
+            with self._turns.lock:
+                for grant, subscription in back:
+                    grant.is_kept = False
+                    self._left.append((grant, subscription, tell))
+        finally:
+            self._end_turn()
         return True
 
     def begin_anew(self) -> None:
@@ -147,8 +172,9 @@ class Sources:
     def _covered(self, source: int) -> Iterable[int]:
         return range(self._num_sources) if source is ALL and self._num_sources is not None else (source,)
 
-    def _want(self, event: "EventType[Any]", source: int) -> Exception | None:
+    def _want(self, grant: Grant, source: int) -> Exception | None:
         """Count one more who wants a source; at the first switch it on. Return what is against it."""
+        event = grant.event
         place = (event.id, source)
         wanted = self._wanted.get(place, 0)
         if wanted == 0:
@@ -156,24 +182,31 @@ class Sources:
                 return SourceError(f"{event!r} has the sources 0..{self._num_sources - 1}, not {source}")
             if not self._unsupported.isdisjoint((place, (event.id, ALL))):
                 return SourceError(f"{event!r} is not supported from source {source!r}")
-            try:
-                if self._set_enabled is not None:
-                    self._set_enabled(event, source, True)
-            except Exception as error:
+        self._wanted[place] = wanted  # so that, once it is on, there is room to say so
+        grant.sources.append(source)
+        try:
+            if wanted == 0 and self._set_enabled is not None:
+                self._set_enabled(event, source, True)
+            self._wanted[place] = wanted + 1
+        except BaseException as error:
+            grant.sources.pop()
+            if wanted == 0:
+                self._wanted.pop(place, None)
+            if isinstance(error, Exception):
                 return error
-        self._wanted[place] = wanted + 1
+            raise
         return None
 
     def _leave(self, grant: Grant, subscription: "Subscription", tell: Tell) -> None:
-        event, sources = grant
-        while sources:  # an interrupt leaves the rest in there
-            place = (event.id, sources.pop())
+        while grant.sources:  # what interrupts leaves the rest in there
+            place = (grant.event.id, grant.sources[0])
             self._wanted[place] -= 1
+            grant.sources.popleft()
             if self._wanted[place] == 0:
                 del self._wanted[place]
                 try:
                     if self._set_enabled is not None:
-                        self._set_enabled(event, place[1], False)
+                        self._set_enabled(grant.event, place[1], False)
                 except Exception as error:
                     tell(error, subscription)
 
@@ -186,7 +219,7 @@ class Sources:
     def _take_turn(self, timeout: float | None) -> bool:
         me = threading.get_ident()
         until = None if timeout is None else time.monotonic() + timeout
-        with self._turns.changed:
+        with self._turns.lock:
             while self.owner is not None:
                 if self._turns.would_close_a_ring(self):
                     raise RuntimeError("inside set_enabled of the same protocol this would wait for itself")
@@ -201,32 +234,26 @@ class Sources:
             self.owner = me
         return True
 
-    def _end_turn(self, more: list[tuple[Grant, "Subscription", Tell]]) -> None:
+    def _end_turn(self) -> None:
         """Give back what is left to us, and let the next one in."""
-        with self._turns.changed:
-            self._left.extend(more)
-        left = None
         try:
             while (left := self._next()) is not None:
-                left[0][1].reverse()  # they are taken from the end, and switched off in order
                 self._leave(*left)
         except BaseException:  # the next turn goes on with it
-            with self._turns.changed:
-                if left is not None:
-                    left[0][1].reverse()
-                    self._left.appendleft(left)
-                self._let_in()
+            self._let_in()
             raise
 
     def _next(self) -> tuple[Grant, "Subscription", Tell] | None:
-        with self._turns.changed:
+        with self._turns.lock:
+            while self._left and (self._left[0][0].is_kept or not self._left[0][0].sources):
+                self._left.popleft()
             if self._left:
-                return self._left.popleft()
+                return self._left[0]
             self._let_in()
             return None
 
     def _let_in(self) -> None:
-        with self._turns.changed:
+        with self._turns.lock:
             self.owner = None
             self._turns.changed.notify_all()
 

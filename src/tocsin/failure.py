@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tocsin.backend import guard
+
 if TYPE_CHECKING:
     from tocsin.event import Batch, Event
     from tocsin.subscription import Subscription
@@ -49,12 +51,12 @@ class ErrorReporter:
         if on_error is not None and not callable(on_error):
             raise TypeError(f"on_error must be a function of a Failure, not {on_error!r}")
         self._on_error = on_error
-        self._lock = threading.RLock()
+        self._lock = guard(threading.RLock())
         self._logged: weakref.WeakKeyDictionary[Any, tuple[float, int]] = weakref.WeakKeyDictionary()
 
     def begin_anew(self) -> None:
         """Be of use in a forked child, whose parent may have been reporting."""
-        self._lock = threading.RLock()
+        self._lock = guard(threading.RLock())
 
     def __call__(self, error: BaseException, subscription: Any, event: Any) -> None:
         """Report one failure. The thread where it was raised."""

@@ -83,7 +83,7 @@ class Pipeline(Channels):
         exit.refuse_if_over()
         self.name = name
         self.exit_timeout = exit_timeout
-        self._lock = threading.RLock()
+        self._lock = backend.guard(threading.RLock())
         self._turns = Turns()
         self._registrations: dict[int, Registration] = {}
         self._subscriptions: dict[Subscription, None] = {}
@@ -124,9 +124,14 @@ class Pipeline(Channels):
                 raise UnknownEventError(f"{protocol!r} is not registered")
             if protocol.id in self._exclusive:
                 raise ExclusiveError(f"{protocol!r} has an exclusive producer; close it first")
-            producer = Producer(self, protocol, exclusive)
+            producer = Producer(self, protocol)
             if exclusive:
                 self._exclusive[protocol.id] = producer
+            try:
+                producer._open(self, protocol.id, exclusive)
+            except BaseException:
+                self._exclusive.pop(protocol.id, None)
+                raise
         return producer
 
     # -- waiting
@@ -202,7 +207,7 @@ class Pipeline(Channels):
 
         What the parent was closing is closed.
         """
-        self._lock = threading.RLock()
+        self._lock = backend.guard(threading.RLock())
         self._turns.begin_anew()
         self._reporter.begin_anew()
         for producer in self._exclusive.values():

@@ -24,10 +24,9 @@ __all__ = ["Producer"]
 class Producer(ProducerCore):
     """Let native code notify one protocol without the GIL."""
 
-    def __init__(self, pipeline: "Pipeline", protocol: "Protocol", exclusive: bool) -> None:
+    def __init__(self, pipeline: "Pipeline", protocol: "Protocol") -> None:
         self._pipeline = weakref.ref(pipeline)
         self.protocol = protocol
-        self._open(pipeline, protocol.id, exclusive)
 
     def notify(self, event_id: int, payload: Any, timestamp: int | None = None) -> bool:
         """Hand an event over as native code would: True accepted, False refused.

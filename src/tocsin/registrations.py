@@ -10,17 +10,14 @@ well.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tocsin.bindings import Bindings, Registration
 from tocsin.callables import is_asynchronous
 from tocsin.enabling import SetEnabled, Sources, Turns, ask_support
 from tocsin.errors import UnknownEventError
-from tocsin.key import Key, checked
+from tocsin.key import checked
 from tocsin.protocol import EventType, Protocol
-
-if TYPE_CHECKING:
-    from tocsin.subscription import Subscription
 
 __all__ = ["Registrations"]
 
@@ -53,7 +50,8 @@ class Registrations(Bindings):
         like a set_enabled that raised. All three hold for all protocols of the call.
 
         What a subscription that waited can't have, on_error hears: a SourceError, or an
-        UnknownEventError if the protocol lacks its event. ValueError if a protocol is registered already
+        UnknownEventError if the protocol lacks its event; with a MemoryError it stays, perhaps without
+        all of its sources. ValueError if a protocol is registered already
         or has an event that takes more than half of the queue: then none is registered.
         """
         size = checked("queue_size", queue_size, 1 << 30)
@@ -75,27 +73,29 @@ class Registrations(Bindings):
             Sources(self._turns, num_sources, set_enabled, ask_support(protocol, num_sources, is_supported))
             for protocol in protocols
         ]
-        made: list[Registration] = []
-        waited: list[tuple[list[Subscription], list[tuple[Subscription, list[Key], Exception]]]] = []
+        made = [Registration(*both, size) for both in zip(protocols, sources, strict=True)]
         with self._lock:
             self._check_new(protocols, size)  # again: others ran meanwhile
             try:
-                for protocol, its_sources in zip(protocols, sources, strict=True):
-                    queue = self._add_queue(protocol.id, size, self._queue_start, types_of(protocol))
-                    made.append(Registration(protocol, its_sources, queue, size))
-                    self._registrations[protocol.id] = made[-1]
-                waited = [self._bind_waiting(registration) for registration in made]
+                for registration in made:
+                    number = registration.protocol.id
+                    self._registrations[number] = registration
+                    types = types_of(registration.protocol)
+                    registration.queue = self._add_queue(number, size, self._queue_start, types)
+                steps = iter([step for registration in made for step in self._bind_waiting(registration)])
+                opening = iter(made)
             except BaseException:
                 for registration in made:
                     self._forget(registration)
                 raise
-            for protocol in protocols:
-                self._open_queue(protocol.id)
-        for registration, (bound, lacking) in zip(made, waited, strict=True):
-            for subscription, keys, error in lacking:
-                self._purge(subscription, keys, error)
-            for subscription in bound:
-                self._enable_late(subscription, registration)
+            # It has happened with the first event that is let in: from here on it doesn't fail any more.
+            for registration in opening:
+                self._open_queue(registration.protocol.id)
+        for subscription, step in steps:
+            try:
+                step()
+            except MemoryError as error:
+                self._tell(error, subscription)
 
     _queue_start = 0  # where the counters of a new queue begin; tests put them near a wrap
 
@@ -177,7 +177,7 @@ class Registrations(Bindings):
                 if subscription.callback is not subscription.channel:
                     self._call_on_main(subscription, False)
             for number, part in subscription._parts.items():
-                part.take_grants()
+                part.grants = []
                 if part.registration is not None:
                     part.registration = self._registrations.get(number)
                 if part.registration is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from tocsin import backend
+from tocsin.bindings import Registration
 from tocsin.callables import is_asynchronous, is_main, is_same
 from tocsin.channel import Channel
 from tocsin.errors import UnknownEventError
@@ -181,42 +182,40 @@ class Subscribers(Registrations):
             raise TypeError(f"priority must be an int, not {priority!r}")
         if not -(1 << 31) <= priority < 1 << 31:
             raise ValueError(f"priority {priority} is not in {-(1 << 31)}..{(1 << 31) - 1}")
-        with self._lock:
-            self._refuse_closed()
-            for key in keys:
-                self._check_known(key)
-                self._check_once(key, callback, target)
-            subscription = Subscription(self, keys, callback, priority, batch, target != (0, 0), channel)
-            subscription.target = target
-            if channel is not None:
-                channel.subscription = subscription
-                channel._prepare(self, self._queue_start)
-            registrations = [
-                (part, registration)
-                for number, part in subscription._parts.items()
-                if (registration := self._registered(number)) is not None
-            ]
-            try:
-                if channel is not None and callback is not channel:
-                    self._call_on_main(subscription, is_main())
-                for part, registration in registrations:
-                    self._bind(subscription, part, registration)
-            except BaseException:
-                subscription._deactivate()
-                if channel is not None:
-                    self._shut_channel(channel)
-                raise
-            self._subscriptions[subscription] = None
-            for key in keys:
-                self._by_key[key] = [*self._by_key.get(key, ()), subscription]
+        subscription = Subscription(self, keys, callback, priority, batch, target != (0, 0), channel)
+        subscription.target = target
         try:
-            for _, registration in registrations:
+            for registration in self._enter(subscription):
                 self._enable(subscription, registration)
         except BaseException:
             self._end(subscription, "cancelled")
             self._let_go(subscription, False)
             raise
         return subscription
+
+    def _enter(self, subscription: Subscription) -> list[Registration]:
+        """Put a subscription in the chains and on the books; the registrations whose sources it wants now."""
+        channel = subscription.channel
+        bound = []
+        with self._lock:
+            self._refuse_closed()
+            for key in subscription.keys:
+                self._check_known(key)
+                self._check_once(key, subscription.callback, subscription.target)
+            if channel is not None:
+                channel.subscription = subscription
+                channel._prepare(self, self._queue_start)
+                if subscription.callback is not channel:
+                    self._call_on_main(subscription, is_main())
+            for number, part in subscription._parts.items():
+                registration = self._registered(number)
+                if registration is not None:
+                    bound.append(registration)
+                    self._bind(subscription, part, registration)
+            self._subscriptions[subscription] = None
+            for key in subscription.keys:
+                self._by_key[key] = [*self._by_key.get(key, ()), subscription]
+        return bound
 
     def _check_known(self, key: Key) -> None:
         registration = self._registered(key.protocol)

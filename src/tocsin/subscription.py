@@ -14,13 +14,13 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tocsin.backend import SubscriptionCore
-from tocsin.enabling import Grant
 from tocsin.key import Key
 from tocsin.stats import SubscriptionStats
 
 if TYPE_CHECKING:
     from tocsin.bindings import Registration
     from tocsin.channel import Channel
+    from tocsin.enabling import Grant
     from tocsin.subscribers import Subscribers
 
 __all__ = ["Part", "Subscription"]
@@ -34,11 +34,6 @@ class Part:
         self.registration: Registration | None = None  # None while it waits for one
         self.grants: list[Grant] = []
         self.failed: dict[int, Exception] = {}
-
-    def take_grants(self) -> list[Grant]:
-        """Return the grants, which are the caller's to give back now."""
-        grants, self.grants = self.grants, []
-        return grants
 
 
 class Subscription(SubscriptionCore):

@@ -1,13 +1,13 @@
-"""Run subjects with a failure at the n-th call, for every n until none happened, and judge what came of it.
+"""Run subjects with a failure at the n-th call, for every n until none happened, and judge what came.
 
     python -m tests.faults.driver KIND [WORD...]        (under failing.c, see injector.py)
 
 KIND is core, threads or python; WORDs choose subjects by part of their name. Prints a line for each violation
 and, last, the figures: subjects, attempts, failures injected, violations.
 
-Leaks. After each run the core must hold no more blocks than before the subject's first. What Python holds varies by
-itself and is not judged. When Python's own allocations fail no leak is: the interpreter leaks in its own failed
-calls, and with a frame it leaks all that the frame refers to.
+Leaks. After each run the core must hold no more blocks than before the subject's first. What Python has
+varies by itself and is not judged. When Python's own allocations fail no leak is: the interpreter leaks in
+its own failed calls, and with a frame it leaks all that the frame refers to.
 """
 
 import argparse
@@ -27,7 +27,7 @@ PATIENCE = 2.0  # seconds that threads may take to end
 
 
 def all_subjects() -> dict[str, tuple[Subject, set[Kind]]]:
-    """Return what is in the modules of subjects/, by name: the function, and the kinds that can fail in it."""
+    """Return what is in the modules of subjects/, by name: the function, and what can fail in it."""
     found: dict[str, tuple[Subject, set[Kind]]] = {}
     for module in pkgutil.iter_modules(subjects.__path__):
         of_module = importlib.import_module(f"tests.faults.subjects.{module.name}").SUBJECTS

@@ -88,10 +88,15 @@ def compile_interposer(folder: Path) -> Path:
     return library
 
 
+def survives(folder: Path) -> bool:
+    """Return whether this interpreter survives that its own allocations fail: then Kind.python tells of us."""
+    return run_driver(folder, "tests.faults.interpreter").returncode == 0
+
+
 def run_driver(
     folder: Path, *arguments: str, package: Path | None = None, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module of this folder under the interposer, on the installed package or on the one in a folder."""
+    """Run a module of this folder under the interposer, on the installed package or one in a folder."""
     library = folder / "failing.so"
     if not library.exists():
         compile_interposer(folder)

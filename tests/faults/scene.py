@@ -1,9 +1,11 @@
-"""What the subjects share: a protocol, a pipeline without threads, and what a call may not leave half changed."""
+"""What the subjects share: protocols, a pipeline without threads, what a call may not leave half changed."""
 
 from typing import Any
 
-import tocsin
 from tests.faults.injector import Kind
+from tests.faults.trial import Trial
+
+import tocsin
 
 
 class Motor(tocsin.Protocol):
@@ -53,5 +55,22 @@ class Stage:
             assert counts.accepted == known, counts
 
 
+def forgiven(trial: Trial, stage: Stage) -> int:
+    """Take what on_error heard: MemoryErrors, of set_enabled too, as many as were injected. How many."""
+    told = [failure.exception for failure in stage.failures]
+    told = [error.__cause__ if isinstance(error, tocsin.SourceError) else error for error in told]
+    stage.failures.clear()
+    trial.expect(all(isinstance(error, MemoryError) for error in told), f"on_error heard {told}")
+    trial.expect(len(told) <= trial.failed, f"{trial.failed} failures, {len(told)} told: {told}")
+    return len(told)
+
+
+def balance(switched: list[tuple[int, bool]]) -> int:
+    """Return how many sources are on."""
+    return sum(1 if is_on else -1 for _, is_on in switched)
+
+
 def vars_of(counts: Any) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in ("accepted", "refused", "delivered", "unclaimed", "pending")}
+    return {
+        name: getattr(counts, name) for name in ("accepted", "refused", "delivered", "unclaimed", "pending")
+    }

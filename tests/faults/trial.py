@@ -1,9 +1,9 @@
 """One subject with one failure: call it, look at what it left behind, and do it again.
 
-A subject is a function of a Trial that sets a scene, has `trial.attempt(call, state)` make the one call that is
-to fail somewhere, and then shows that what it got works. attempt() takes the place of the call: if that raised,
-nothing that `state` tells may have changed, and the same call must succeed now. A subject is run again and again,
-each time with the failure one call later, until none happened.
+A subject is a function of a Trial that sets a scene, has `trial.attempt(call, state)` make the one call that
+is to fail somewhere, and then shows that what it got works. attempt() takes the place of the call: if that
+raised, nothing that `state` tells may have changed, and the same call must succeed now. A subject is run over
+and over, each time with the failure one call later, until none happened.
 """
 
 import sys
@@ -15,6 +15,10 @@ from typing import Any, TypeVar
 from tests.faults.injector import Injector, Kind
 
 T = TypeVar("T")
+
+# What CPython makes of a lock that there is no memory for.
+OF_THE_INTERPRETER = ("can't allocate lock", "error return without exception set")
+
 Subject = Callable[["Trial"], None]
 
 
@@ -58,6 +62,8 @@ class Trial:
         """Return whether that is what such a failure is told by."""
         if self.failed == 0:
             return False
+        if self.kind is Kind.python and str(error) in OF_THE_INTERPRETER:
+            return True
         if isinstance(error, OSError):
             return self.kind in (Kind.threads, Kind.core) and "worker could not be started" in str(error)
         return self.kind is not Kind.threads and isinstance(error, MemoryError)

@@ -328,7 +328,7 @@ def test_a_subscription_that_cancelled_itself_is_let_go_with_its_last_error(
     assert len(gone) == 2
 
 
-def test_a_subscribe_that_was_interrupted_can_be_cancelled(make_pipeline: Callable[..., Any]) -> None:
+def test_a_subscribe_that_was_interrupted_leaves_nothing(make_pipeline: Callable[..., Any]) -> None:
     pipeline = make_pipeline(workers=0)
     pipeline.register(MOTOR)
 
@@ -340,6 +340,25 @@ def test_a_subscribe_that_was_interrupted_can_be_cancelled(make_pipeline: Callab
     with pytest.raises(KeyboardInterrupt):
         pipeline.subscribe([MOTOR.tick, MOTOR.raw], print)
     pipeline._by_key = usual
-    (subscription,) = pipeline.subscriptions
-    assert subscription.cancel()
     assert pipeline.subscriptions == ()
+    pipeline.subscribe([MOTOR.tick, MOTOR.raw], print)
+
+
+def test_a_cancel_that_was_interrupted_can_be_repeated(make_pipeline: Callable[..., Any]) -> None:
+    switched: list[bool] = []
+    pipeline = make_pipeline(workers=0)
+    pipeline.register(MOTOR, set_enabled=lambda event, source, on: switched.append(on))
+    subscription = pipeline.subscribe([MOTOR.tick, MOTOR.raw], print)
+
+    class Interrupting(dict[Any, Any]):
+        def pop(self, *arguments: Any) -> Any:
+            raise KeyboardInterrupt
+
+    usual, pipeline._subscriptions = pipeline._subscriptions, Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        subscription.cancel()
+    pipeline._subscriptions = usual
+    assert subscription.cancel()
+    assert subscription.state == "cancelled"
+    assert pipeline.subscriptions == ()
+    assert switched == [True, True, False, False]

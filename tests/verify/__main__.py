@@ -31,6 +31,7 @@ CHECKS = {
     "situations": ("tests.native.check", "rows", 0.1),
     "sanitizers": ("tests.sanitize.check", "CHECKS", 0.3),
     "endings": ("tests.endings.check", "rows", 0.1),
+    "faults": ("tests.faults.check", "rows", 0.1),
     "free-threaded": ("tests.free_threaded.check", "rows", 0.1),
     "fuzzing": ("tests.fuzz.check", "rows", 0.1),
     "checked": ("tests.checked.check", "rows", 0.1),

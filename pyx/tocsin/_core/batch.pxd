@@ -4,6 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from tocsin._core.atomic cimport a32
+from tocsin._core.event cimport TypeRef
 from tocsin cimport tocsin_event
 
 
@@ -15,7 +16,7 @@ cdef class Column:
 
 
 cdef class Batch:
-    cdef readonly object type
+    cdef TypeRef of
     cdef Py_ssize_t count
     cdef Py_ssize_t room      # events for which all columns but that of the payloads have room
     cdef int slot             # which bit stands for it in the masks of a look
@@ -28,7 +29,7 @@ cdef class Batch:
     cdef Column losts
 
 
-cdef Batch batch_new(object type)
+cdef Batch batch_new(TypeRef of)
 cdef bint batch_grow(Batch batch, uint32_t size) noexcept
 
 

@@ -21,7 +21,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tocsin._core.atomic cimport a32_fetch_add_full, a32_fetch_sub_full, a32_load_relaxed
-from tocsin._core.event cimport Event, event_from_record
+from tocsin._core.event cimport Event, TypeRef, event_from_record, event_type
 from tocsin._core.memory cimport memory_free, memory_grow
 
 
@@ -93,10 +93,15 @@ cdef class Batch:
         record.timestamp = (<uint64_t*> self.timestamps.data)[at]
         record.source = (<uint64_t*> self.sources.data)[at]
         record.lost = (<uint64_t*> self.losts.data)[at]
-        return event_from_record(self.type, &record)
+        return event_from_record(self.of, &record)
 
     def __iter__(self) -> object:
         return (self[index] for index in range(self.count))
+
+    @property
+    def type(self) -> object:
+        """The event type, bound to its protocol."""
+        return event_type(self.of)
 
     def payload(self, index: int) -> bytes:
         """Return the payload of one event."""
@@ -111,7 +116,7 @@ cdef class Batch:
         """
         import numpy
 
-        dtype = self.type.dtype
+        dtype = event_type(self.of).dtype
         cdef Py_ssize_t width = dtype.itemsize
         if self.count and self.smallest == self.largest == width:
             return numpy.frombuffer(self.payloads, dtype)
@@ -141,9 +146,9 @@ cdef class Batch:
         """
         import numpy
 
-        dtype = self.type.item_dtype
+        dtype = event_type(self.of).item_dtype
         if dtype is None:
-            raise TypeError(f"{self.type!r} has no repeated part")
+            raise TypeError(f"{event_type(self.of)!r} has no repeated part")
         starts, lengths = self._groups()
         payloads = memoryview(self.payloads)
         parts = [
@@ -156,12 +161,12 @@ cdef class Batch:
         """Where the repeated part of each event begins in `groups`: int64, shape (len + 1,)."""
         import numpy
 
-        if self.type.item_dtype is None:
-            raise TypeError(f"{self.type!r} has no repeated part")
+        if event_type(self.of).item_dtype is None:
+            raise TypeError(f"{event_type(self.of)!r} has no repeated part")
         return numpy.concatenate(([0], numpy.cumsum(self._groups()[1], dtype="i8"))).astype("i8")
 
     def _groups(self) -> tuple:
-        rule = self.type.rule
+        rule = event_type(self.of).rule
         starts, counts = [], []
         cdef uint64_t begin = 0
         cdef uint64_t end
@@ -200,13 +205,13 @@ cdef class Batch:
         return numpy.frombuffer(self.losts, "u8")
 
     def __repr__(self) -> str:
-        return f"<Batch {self.type.protocol.name}.{self.type.name} of {self.count} events>"
+        return f"<Batch {event_type(self.of).protocol.name}.{event_type(self.of).name} of {self.count} events>"
 
 
-cdef Batch batch_new(object type):
+cdef Batch batch_new(TypeRef of):
     """Make an empty batch. With the GIL."""
     cdef Batch batch = Batch.__new__(Batch)
-    batch.type = type
+    batch.of = of
     batch.payloads = Column.__new__(Column)
     batch.ends = Column.__new__(Column)
     batch.timestamps = Column.__new__(Column)

@@ -42,6 +42,10 @@ cdef extern from "Python.h":
     int PyException_SetTraceback(PyObject* error, PyObject* traceback)
 
 
+# Of event_from_record(): NULL with an exception set.
+ctypedef PyObject* (*event_function)(PyObject* type, const tocsin_event* record) noexcept
+
+
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
     """True if no call may begin now. Frozen without workers, who flushes ends the chain that it is in."""
     cdef uint32_t halted = a32_load_relaxed(&wq.halted)
@@ -89,12 +93,17 @@ cdef void book_time(StageBridge bridge) noexcept:
 
 # -- calls -----------------------------------------------------------------------------------------
 
-cdef int call_with_event(void* context, const tocsin_event* record) noexcept:
+cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
     """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
-    cdef Member member = <Member> context
-    cdef object event
-    event = event_from_record(<object> PyList_GET_ITEM(member.bridge.types, record.event), record)
-    return invoke(member.bridge, member, event)
+    cdef StageBridge bridge = member.bridge
+    cdef PyObject* event
+    event = (<event_function> <void*> event_from_record)(PyList_GET_ITEM(bridge.types, record.event), record)
+    if event == NULL:            # no memory: told as if the callable had raised it
+        report_raised(bridge, member, None)
+        return CHAIN_CALLED
+    cdef int came = invoke(bridge, member, <object> event)
+    Py_DECREF(event)
+    return came
 
 
 cdef inline object member_begin_call(StageBridge bridge, Member member, bint* must_wait):

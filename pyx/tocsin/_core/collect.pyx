@@ -35,9 +35,8 @@ ctypedef uint32_t (*streak_function)(
 ) noexcept nogil
 
 
-cdef int call_with_batch_later(void* context, const tocsin_event* record) noexcept:
+cdef int call_with_batch_later(Member member, const tocsin_event* record) noexcept:
     """Keep a record for a batch callable: the function of its Subscriber. The stage, with the GIL."""
-    cdef Member member = <Member> context
     if member.filling is None or member.filling_event != record.event:
         if not turn_to_batch(member, record.event):
             return CHAIN_CALLED
@@ -106,18 +105,21 @@ cdef uint64_t call_filled(void* context) noexcept:
     cdef uint64_t delivered = 0
     cdef uint64_t i
     cdef bint has_marks = bridge.slots > 1
-    filled, bridge.filled = bridge.filled, []
     bridge.slots = 0
     bridge.marked = ~<uint64_t> 0
-    for member in filled:
+    # None of this needs memory, for want of which batches would stay filled that nobody calls any more.
+    for member in bridge.filled:
         member.filling = None
-        for event in list(member.batches):
-            batch = member.batches.pop(event)
-            if batch.count != 0 and invoke(bridge, member, batch) != CHAIN_SKIPPED:
+        for event, batch in member.batches.items():
+            if batch is None or batch.count == 0:
+                continue
+            member.batches[event] = None         # ours alone, unless the callable keeps it
+            if invoke(bridge, member, batch) != CHAIN_SKIPPED:
                 called |= <uint64_t> 1 << batch.slot
             if batch_is_ours(batch):
                 batch_clear(batch)
                 member.batches[event] = batch
+    bridge.filled.clear()
     if not has_marks:
         return bridge.q.python.n_collected if called else 0
     for i in range(bridge.q.python.n_collected):

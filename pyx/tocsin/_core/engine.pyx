@@ -29,7 +29,14 @@ from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport lock_drop, lock_take
-from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim, member_reclaim
+from tocsin._core.ties cimport (
+    Member,
+    StageBridge,
+    SubscriptionCore,
+    bridge_reclaim,
+    door_new,
+    member_reclaim,
+)
 from tocsin._core.times cimport deadline_of
 from tocsin._core.waits cimport await_idle, await_member, await_position, await_quiet, await_workers
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start
@@ -125,7 +132,7 @@ cdef class PipelineCore(ListenCore):
 
     def _open_queue(self, protocol: int) -> None:
         """Let the events of a protocol in."""
-        self.doors[protocol] = self.bridges[protocol]
+        self.doors[protocol] = door_new(self.bridges[protocol])
 
     def _shut_queue(self, protocol: int) -> None:
         """Let no event of a protocol in any more: it names nothing registered, and producers get -ESHUTDOWN.
@@ -176,10 +183,9 @@ cdef class PipelineCore(ListenCore):
                 break
         else:
             member = bridge_subscribe(bridge, core, function, context, priority)
-            core.add_member(member)
+        member.ids.append(id)      # first: who leaves finds the chain by it, and may find itself not there
         if not equeue_subscribe(bridge.q, id, member.subscriber, core.is_python):
             raise MemoryError("no memory for a subscription")
-        member.ids.append(id)
 
     def _is_inside(self) -> bool:
         return self.is_inside()

@@ -13,8 +13,17 @@ cdef class EventCode:
     cdef public int64_t code
 
 
+cdef class TypeRef:
+    cdef object type
+
+
+cdef inline object event_type(TypeRef of):
+    """The event type; None in an object that was never made properly."""
+    return None if of is None else of.type
+
+
 cdef class Event:
-    cdef readonly object type
+    cdef TypeRef of
     cdef readonly uint64_t timestamp
     cdef readonly uint64_t source
     cdef readonly uint64_t lost
@@ -23,4 +32,5 @@ cdef class Event:
     cdef uint8_t[EVENT_INLINE] inline_
 
 
-cdef Event event_from_record(object type, const tocsin_event* record)
+cdef TypeRef typeref_new(object type)
+cdef Event event_from_record(TypeRef of, const tocsin_event* record)

@@ -27,6 +27,23 @@ cdef class EventCode:
 
 
 @cython.final
+cdef class TypeRef:
+    """Refer to an event type, in the place of a reference to itself.
+
+    Each event and each batch counts itself as a user of its type. Without a GIL that count is an atomic, in a cache
+    line that who notifies writes as well, once per event: the two threads would hand it back and forth. So what
+    is delivered refers to one of these, whose count the stage has nearly for itself.
+    """
+
+
+cdef TypeRef typeref_new(object type):
+    """Refer to an event type. With the GIL."""
+    cdef TypeRef of = TypeRef.__new__(TypeRef)
+    of.type = type
+    return of
+
+
+@cython.final
 @cython.no_gc     # an event type never refers to an event
 @cython.freelist(512)
 cdef class Event:
@@ -42,14 +59,19 @@ cdef class Event:
         raise TypeError("an Event is made by a pipeline")
 
     @property
+    def type(self) -> object:
+        """The event type, bound to its protocol."""
+        return event_type(self.of)
+
+    @property
     def protocol(self) -> int:
         """The id of the protocol, 0..255."""
-        return (self.type.code >> 24) & 0xFF
+        return (event_type(self.of).code >> 24) & 0xFF
 
     @property
     def event(self) -> int:
         """The id of the event within its protocol, 0..255."""
-        return (self.type.code >> 16) & 0xFF
+        return (event_type(self.of).code >> 16) & 0xFF
 
     @property
     def payload(self) -> bytes:
@@ -62,12 +84,12 @@ cdef class Event:
     @property
     def report(self) -> object:
         """The payload as an instance of what the event type declares, made anew each time."""
-        return self.type.unpack(self.payload)
+        return event_type(self.of).unpack(self.payload)
 
     @property
     def key(self) -> object:
         """The Key of this event; ALL as its source if that is above 65534."""
-        return self.type.key(self.source) if self.source < 0xFFFF else self.type.key()
+        return event_type(self.of).key(self.source) if self.source < 0xFFFF else event_type(self.of).key()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -75,7 +97,7 @@ cdef class Event:
         return (
             self.timestamp == (<Event> other).timestamp
             and self.lost == (<Event> other).lost
-            and self.type == (<Event> other).type
+            and event_type(self.of) == event_type((<Event> other).of)
             and self.payload == (<Event> other).payload
         )
 
@@ -83,10 +105,10 @@ cdef class Event:
         return hash((self.timestamp, self.payload))
 
     def __reduce__(self) -> tuple:
-        return make_event, (self.type, self.payload, self.timestamp, self.lost)
+        return make_event, (event_type(self.of), self.payload, self.timestamp, self.lost)
 
     def __repr__(self) -> str:
-        cdef str name = f"{self.type.protocol.name}.{self.type.name}"
+        cdef str name = f"{event_type(self.of).protocol.name}.{event_type(self.of).name}"
         try:
             report = repr(self.report)
         except Exception as error:
@@ -97,10 +119,10 @@ cdef class Event:
         )
 
 
-cdef Event event_from_record(object type, const tocsin_event* record):
+cdef Event event_from_record(TypeRef of, const tocsin_event* record):
     """Copy a record in the ring. With the GIL, while the record's space is not freed."""
     cdef Event event = Event.__new__(Event)
-    event.type = type
+    event.of = of
     event.timestamp = record.timestamp
     event.source = record.source
     event.lost = record.lost
@@ -121,7 +143,7 @@ def make_event(type: object, payload: bytes, timestamp: int = 0, lost: int = 0) 
     cdef Event event = Event.__new__(Event)
     cdef bytes whole = bytes(payload)
     type.check_size(whole)
-    event.type = type
+    event.of = typeref_new(type)
     event.timestamp = timestamp
     event.source = type.source_of(whole)
     event.lost = lost

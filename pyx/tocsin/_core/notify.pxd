@@ -4,21 +4,21 @@ from libc.stdint cimport int64_t, uint64_t
 
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue, Notified
-from tocsin._core.ties cimport StageBridge
+from tocsin._core.ties cimport Door
 
 
 cdef class NotifyCore:
     cdef object __weakref__
     cdef Core* core
     cdef list bridges         # StageBridge or None, by protocol id: those that are registered
-    cdef list doors           # the same, of those whose events are let in
+    cdef list doors           # Door or None: of those whose events are let in
 
     cdef int64_t code_of(self, object event) except? -2
-    cdef bytes payload_of(self, StageBridge bridge, int64_t code, object payload)
+    cdef bytes payload_of(self, Door door, int64_t code, object payload)
     cdef Notified notify_waiting(
         self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
     ) except *
     cdef int refuse(
-        self, Notified notified, StageBridge bridge, object event, int64_t code, object payload
+        self, Notified notified, Door door, object event, int64_t code, object payload
     ) except -1
     cdef bint is_inside(self) noexcept

@@ -6,7 +6,7 @@ Any thread. On a GIL build without native producers the GIL is the lock of the w
 and the publication nothing here allocates, raises or lets it go: arguments are looked up, packed and
 checked first. Otherwise writers reserve as native ones do (ring.pxd).
 
-Who comes in takes the bridge of the protocol from `doors` and keeps it to the end of the call: so the queue is
+Who comes in takes the door of the protocol from `doors` and keeps it to the end of the call: so the queue is
 there all the time, also if the protocol is unregistered meanwhile (lifetime.pxd). Then its door is shut, and
 says that nothing is registered.
 
@@ -37,7 +37,7 @@ from tocsin._core.equeue cimport (
 from tocsin._core.event cimport EventCode
 from tocsin._core.many cimport Many, many_new, many_put, many_release
 from tocsin._core.thread cimport bell_park
-from tocsin._core.ties cimport StageBridge
+from tocsin._core.ties cimport Door
 from tocsin._core.times cimport deadline_of, slice_until, stamp_of
 
 from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
@@ -68,11 +68,11 @@ cdef extern from *:
     object list_item(list values, Py_ssize_t i)
 
 
-cdef inline StageBridge bridge_behind(list doors, int64_t code):
-    """The bridge of a code's protocol, if its events are let in; else None."""
+cdef inline Door door_of(list doors, int64_t code):
+    """The door of a code's protocol, if its events are let in; else None."""
     if code < 0:
         return None
-    return <StageBridge> list_item(doors, (code >> 24) & 0xFF)
+    return <Door> list_item(doors, (code >> 24) & 0xFF)
 
 
 cdef class NotifyCore:
@@ -102,17 +102,17 @@ cdef class NotifyCore:
             raise ValueError(f"protocol {protocol}, event {number}: both must be in 0..255")
         return <int64_t> protocol << 24 | <int64_t> number << 16
 
-    cdef bytes payload_of(self, StageBridge bridge, int64_t code, object payload):
+    cdef bytes payload_of(self, Door door, int64_t code, object payload):
         """The bytes of anything that may be a payload: a buffer, or something to pack."""
         if PyObject_CheckBuffer(payload):
             return bytes(memoryview(payload))
-        event_type = bridge.types[(code >> 16) & 0xFF]
+        event_type = door.types[(code >> 16) & 0xFF]
         if event_type is None:
             return b""            # the protocol has no such event: the queue will say so
         try:
             return event_type.pack(payload)
         except PayloadError:
-            a64_fetch_add_relaxed(&bridge.q.invalid, 1)
+            a64_fetch_add_relaxed(&door.q.invalid, 1)
             raise
 
     cdef bint is_inside(self) noexcept:
@@ -136,15 +136,15 @@ cdef class NotifyCore:
         ClosedError, ExclusiveError.
         """
         cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
-        cdef StageBridge bridge = bridge_behind(self.doors, code)
+        cdef Door door = door_of(self.doors, code)
         cdef EventsQueue* q = NULL
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef Notified notified = NOTIFY_UNKNOWN
         cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
-        if bridge is not None:
-            q = bridge.q
+        if door is not None:
+            q = door.q
             if not PyBytes_CheckExact(payload):
-                payload = self.payload_of(bridge, code, payload)
+                payload = self.payload_of(door, code, payload)
             notified = equeue_notify(
                 q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
             )
@@ -157,7 +157,7 @@ cdef class NotifyCore:
         if notified == NOTIFY_FULL:
             equeue_refuse(q, 1)
             return False
-        self.refuse(notified, bridge, event, code, payload)
+        self.refuse(notified, door, event, code, payload)
 
     cdef Notified notify_waiting(
         self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
@@ -193,16 +193,16 @@ cdef class NotifyCore:
         seconds to wait for room in all; what finds none is counted as refused. Otherwise as notify().
         """
         cdef int64_t code = self.code_of(event)
-        cdef StageBridge bridge = bridge_behind(self.doors, code)
-        cdef EventsQueue* q = NULL if bridge is None else bridge.q
+        cdef Door door = door_of(self.doors, code)
+        cdef EventsQueue* q = NULL if door is None else door.q
         cdef int64_t deadline = deadline_of(timeout)
         cdef int64_t slice
         cdef uint32_t seen
         cdef Notified notified
         if q == NULL or q.rules[(code >> 16) & 0xFF] == NULL:
-            self.refuse(NOTIFY_UNKNOWN, bridge, event, code, b"")
+            self.refuse(NOTIFY_UNKNOWN, door, event, code, b"")
         cdef Many many = many_new(
-            q, (code >> 16) & 0xFF, bridge.types[(code >> 16) & 0xFF], payloads, timestamps
+            q, (code >> 16) & 0xFF, door.types[(code >> 16) & 0xFF], payloads, timestamps
         )
         try:
             if timeout != 0 and self.is_inside():
@@ -226,23 +226,23 @@ cdef class NotifyCore:
                 # If the door was shut while we waited: what is in is in, and the rest found no room.
                 equeue_refuse(q, many.count - many.done)
             elif notified != NOTIFIED:
-                self.refuse(notified, bridge, event, code, b"")
+                self.refuse(notified, door, event, code, b"")
             return many.done
         finally:
             many_release(many)
 
     cdef int refuse(
-        self, Notified notified, StageBridge bridge, object event, int64_t code, object payload
+        self, Notified notified, Door door, object event, int64_t code, object payload
     ) except -1:
         """Raise the error of a notify() that did not come to the queue."""
         name = f"protocol {code >> 24:#x}, event {(code >> 16) & 0xFF}" if code >= 0 else repr(event)
         if notified == NOTIFY_INVALID:
             number = (code >> 16) & 0xFF
-            bridge.types[number].check_size(payload)
+            door.types[number].check_size(payload)
             raise PayloadError(
-                f"{name}: {len(payload)} bytes; its queue takes at most {bridge.q.rules[<int> number].max_size}"
+                f"{name}: {len(payload)} bytes; its queue takes at most {door.q.rules[<int> number].max_size}"
             )
-        if notified == NOTIFY_CLOSED and bridge is self.doors[(code >> 24) & 0xFF]:
+        if notified == NOTIFY_CLOSED and door is self.doors[(code >> 24) & 0xFF]:
             a64_fetch_add_relaxed(&self.core.closed, 1)
             raise ClosedError(f"{name}: the pipeline is closed")
         if notified == NOTIFY_EXCLUSIVE:
@@ -252,6 +252,6 @@ cdef class NotifyCore:
         a64_fetch_add_relaxed(&self.core.unknown, 1)
         if code < 0:
             raise UnknownEventError(f"{event!r} belongs to no protocol: take it from an instance of one")
-        if bridge is None or notified == NOTIFY_CLOSED:      # or it was unregistered a moment ago
+        if door is None or notified == NOTIFY_CLOSED:      # or it was unregistered a moment ago
             raise UnknownEventError(f"{name}: the protocol is not registered")
         raise UnknownEventError(f"{name}: the protocol has no such event")

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from tocsin._core.batch cimport Batch
 from tocsin._core.channel cimport Channel, Look
 from tocsin._core.core cimport Core
-from tocsin._core.event cimport Event
+from tocsin._core.event cimport Event, TypeRef
 
 
 cdef class ChannelCore:
@@ -21,8 +21,8 @@ cdef class ChannelCore:
 
     cdef Event take(self)
     cdef Batch take_batch(self, Py_ssize_t most)
-    cdef Batch batch_for(self, object event_type)
-    cdef object next_type(self)
+    cdef Batch batch_for(self, TypeRef of)
+    cdef TypeRef next_type(self)
     cdef Py_ssize_t fill(self, Batch batch, Py_ssize_t most) except -1
     cdef Look await_event(self, int64_t deadline) except *
     cdef bint is_inside(self) noexcept

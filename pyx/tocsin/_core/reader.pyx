@@ -38,7 +38,7 @@ from tocsin._core.channel cimport (
     channel_release,
 )
 from tocsin._core.core cimport core_is_inside, core_release
-from tocsin._core.event cimport Event, event_from_record
+from tocsin._core.event cimport Event, TypeRef, event_from_record
 from tocsin._core.take cimport (
     TAKE_MOST,
     channel_after_taking,
@@ -90,7 +90,7 @@ cdef class ChannelCore:
         try:
             if channel_front(channel, &record):
                 is_more = True           # if there is no memory for it
-                event = event_from_record(<object> type_of(channel, &record), &record)
+                event = event_from_record(<TypeRef> type_of(channel, &record), &record)
                 channel_step(channel, &record)
                 channel_settle(channel)
                 is_more = channel_may_have(channel)
@@ -105,13 +105,13 @@ cdef class ChannelCore:
     cdef Batch take_batch(self, Py_ssize_t most):
         """The oldest events of one type, at most so many; None: there are none now."""
         cdef Batch batch = None
-        cdef object event_type
+        cdef TypeRef of
         while batch is None:
-            event_type = self.next_type()
-            if event_type is None:
+            of = self.next_type()
+            if of is None:
                 return None
             try:
-                batch = self.batch_for(event_type)
+                batch = self.batch_for(of)
             except BaseException:
                 channel_call_next(self.channel)
                 raise
@@ -121,27 +121,27 @@ cdef class ChannelCore:
             self.spare = batch
         return batch
 
-    cdef Batch batch_for(self, object event_type):
+    cdef Batch batch_for(self, TypeRef of):
         """An empty batch of a type: that of the call before, if nobody has kept it."""
         cdef Batch batch
         with cython.critical_section(self):
             batch, self.spare = self.spare, None
-        if batch is None or batch.type is not event_type or not batch_is_ours(batch):
-            return batch_new(event_type)
+        if batch is None or batch.of is not of or not batch_is_ours(batch):
+            return batch_new(of)
         batch_clear(batch)
         return batch
 
-    cdef object next_type(self):
+    cdef TypeRef next_type(self):
         """The event type of the oldest event; None: there is none now."""
-        cdef object event_type = None
+        cdef TypeRef of = None
         cdef tocsin_event record
         if self.channel == NULL:
             raise RuntimeError(NOT_MADE)
         lock_take(&self.channel.lock)
         if channel_front(self.channel, &record):
-            event_type = <object> type_of(self.channel, &record)
+            of = <TypeRef> type_of(self.channel, &record)
         lock_drop(&self.channel.lock)
-        return event_type
+        return of
 
     cdef Py_ssize_t fill(self, Batch batch, Py_ssize_t most) except -1:
         """Take events into a batch as long as they are of its type. How many."""
@@ -156,7 +156,7 @@ cdef class ChannelCore:
             limit = min(most, before + TAKE_MOST)
             lock_take(&channel.lock)
             while has_memory and batch.count < limit and channel_front(channel, &record):
-                if type_of(channel, &record) != <PyObject*> batch.type:
+                if type_of(channel, &record) != <PyObject*> batch.of:
                     break
                 has_memory = batch_add(batch, &record)
                 while has_memory:
@@ -292,6 +292,6 @@ cdef class ChannelIterator:
 
 
 cdef inline PyObject* type_of(const Channel* channel, const tocsin_event* event) noexcept:
-    """The event type of the event that channel_front() gave, borrowed. Under the lock."""
+    """The TypeRef of the event that channel_front() gave, borrowed. Under the lock."""
     cdef void* types = channel.reading.origins[event.protocol].types
     return PyList_GET_ITEM(<list> types, event.event)

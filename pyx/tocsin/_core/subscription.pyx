@@ -10,6 +10,7 @@ from tocsin._core.calls cimport call_with_event
 from tocsin._core.chain cimport subscriber_new
 from tocsin._core.collect cimport call_batches, call_with_batch_later, collect
 from tocsin._core.core cimport Core, core_retain
+from tocsin._core.event cimport typeref_new
 from tocsin._core.equeue cimport EventsQueue, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_hold, equeue_retain
 from tocsin._core.channel cimport OVERFLOW_BLOCK, OVERFLOW_LATEST
@@ -25,7 +26,7 @@ cdef StageBridge bridge_new(Core* core, EventsQueue* q, list types, object on_er
     bridge.core = core
     equeue_hold(q)
     bridge.q = q
-    bridge.types = types
+    bridge.types = [None if event_type is None else typeref_new(event_type) for event_type in types]
     bridge.on_error = on_error
     bridge.members = set()
     bridge.leaving = []
@@ -70,6 +71,8 @@ cdef Member bridge_subscribe(
     Under the face's lock.
     """
     cdef Member member = Member.__new__(Member)
+    member.ids = []
+    member.batches = {}
     cdef tocsin_subscriber target = <tocsin_subscriber> <void*> <uintptr_t> function
     cdef void* argument = <void*> <uintptr_t> context
     if subscription.channel is not None:
@@ -78,13 +81,12 @@ cdef Member bridge_subscribe(
         argument = member.listener
     elif function == 0:
         argument = <void*> member
-        target = <tocsin_subscriber> <void*> (
-            call_with_batch_later if subscription.is_batch else call_with_event
-        )
+        if subscription.is_batch:
+            target = <tocsin_subscriber> <void*> call_with_batch_later
+        else:
+            target = <tocsin_subscriber> <void*> call_with_event
     member.subscription = subscription
     member.bridge = bridge
-    member.ids = []
-    member.batches = {}
     member.subscriber = subscriber_new(
         target, argument, priority, subscription.is_batch, a64_load_relaxed(&bridge.q.refused)
     )
@@ -104,6 +106,7 @@ cdef Member bridge_subscribe(
     core_retain(bridge.core)
     if subscription.is_python:
         member.callback = subscription.function
+    subscription.add_member(member)      # first: of the two, who leaves looks there
     bridge.members.add(member)
     bridge_reclaim(bridge)
     return member

@@ -15,7 +15,7 @@ from tocsin._core.stopwatch cimport Stopwatch
 cdef class StageBridge:
     cdef EventsQueue* q
     cdef Core* core
-    cdef list types
+    cdef list types           # TypeRef or None, by event id
     cdef object on_error
     cdef set members          # those in the chains: a chain borrows what it calls; under the face's lock
     cdef list leaving         # those that a walk may still be at; in the critical section of the bridge
@@ -26,6 +26,12 @@ cdef class StageBridge:
     cdef int gil_state
     cdef Member timed         # whom the stopwatch is for
     cdef Stopwatch watch
+
+
+cdef class Door:
+    cdef StageBridge bridge
+    cdef EventsQueue* q
+    cdef list types           # EventType or None, by event id
 
 
 cdef class Member:
@@ -64,9 +70,10 @@ cdef class SubscriptionCore:
     cdef object last_error
 
     cdef list copy_members(self)
-    cdef void add_member(self, Member member) noexcept
+    cdef int add_member(self, Member member) except -1
 
 
+cdef Door door_new(StageBridge bridge)
 cdef bint member_is_running(Member member) noexcept
 cdef void member_leave(Member member, bint is_python) noexcept
 cdef void bridge_pass(StageBridge bridge) noexcept

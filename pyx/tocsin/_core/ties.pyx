@@ -25,6 +25,7 @@ from libc.stdint cimport uint64_t
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.chain cimport subscriber_release
 from tocsin._core.core cimport core_release
+from tocsin._core.event cimport TypeRef
 from tocsin._core.equeue cimport stage_has_passed, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_let_go, equeue_release
 from tocsin._core.offer cimport listener_leave
@@ -38,6 +39,19 @@ cdef class StageBridge:
     def __dealloc__(self):
         if self.q != NULL:
             equeue_let_go(self.q)
+
+
+cdef class Door:
+    """Let who notifies in: an object of its own, which the stage never counts itself as a user of (TypeRef)."""
+
+
+cdef Door door_new(StageBridge bridge):
+    """Make a door to the queue of a bridge. With the GIL."""
+    cdef Door door = Door.__new__(Door)
+    door.bridge = bridge
+    door.q = bridge.q
+    door.types = [None if of is None else (<TypeRef> of).type for of in bridge.types]
+    return door
 
 
 cdef void bridge_pass(StageBridge bridge) noexcept:
@@ -119,14 +133,17 @@ cdef void member_leave(Member member, bint is_python) noexcept:
         return
     for id in member.ids:
         equeue_cancel(member.q, id, member.subscriber, is_python)
-    member.ids = []
+    member.ids.clear()
     if member.listener != NULL:
         listener_leave(member.listener)
     if member in bridge.members:
         member.left_at = stage_look_at_turn(&member.q.python)
-        with cython.critical_section(bridge):
-            bridge.leaving.append(member)
-        bridge.members.discard(member)
+        try:
+            with cython.critical_section(bridge):
+                bridge.leaving.append(member)
+            bridge.members.discard(member)
+        except MemoryError:
+            pass                     # it stays with the bridge, inactive, until that goes
     bridge_reclaim(bridge)
 
 
@@ -160,9 +177,10 @@ cdef class SubscriptionCore:
         with cython.critical_section(self):
             return list(self.members)
 
-    cdef void add_member(self, Member member) noexcept:
+    cdef int add_member(self, Member member) except -1:
         with cython.critical_section(self):
             self.members.append(member)
+        return 0
 
     def _leave(self, protocol: int) -> None:
         """Leave the chains of one protocol, for good or until it is registered again; what was counted stays.

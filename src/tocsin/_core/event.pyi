@@ -5,6 +5,9 @@ from tocsin.key import Key
 
 _R_co = TypeVar("_R_co", covariant=True)
 
+@final
+class TypeRef: ...
+
 class EventCode:
     code: int
 

@@ -1,1 +1,1 @@
-"""What is done under failure: one module for each half of the face, SUBJECTS its functions and what can fail."""
+"""What is done under failure: a module for each part of the face, SUBJECTS its functions, what can fail."""

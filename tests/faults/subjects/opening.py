@@ -2,9 +2,10 @@
 
 import threading
 
-import tocsin
-from tests.faults.scene import ALLOCATES, EVERYTHING, LIMIT, MOTOR, PUMP, Stage
+from tests.faults.scene import ALLOCATES, EVERYTHING, LIMIT, MOTOR, PUMP, Stage, balance, forgiven
 from tests.faults.trial import Trial
+
+import tocsin
 
 
 def pipeline(trial: Trial) -> None:
@@ -47,7 +48,7 @@ def register(trial: Trial) -> None:
 
 
 def register_with_waiting(trial: Trial) -> None:
-    """Subscriptions that waited are bound by it, and their sources switched on."""
+    """Subscriptions that waited are bound by it, and their sources switched on; or on_error hears why not."""
     stage = Stage()
     seen: list[object] = []
     switched: list[tuple[int, bool]] = []
@@ -61,15 +62,31 @@ def register_with_waiting(trial: Trial) -> None:
     trial.attempt(
         lambda: stage.pipeline.register(MOTOR, set_enabled=set_enabled, queue_size=1 << 12), stage.state
     )
-    on = [source for source, is_on in switched if is_on]
-    off = [source for source, is_on in switched if not is_on]
-    trial.expect(len(on) - len(off) == 2, f"sources are on {on} and off {off}")
+    missing = forgiven(trial, stage)
+    trial.expect(2 - missing <= balance(switched) <= 2, f"{missing} told, but switched were {switched}")
+    stage.send()
+    assert len(seen) == 1 or stage.pipeline.subscriptions[0].state != "active", seen
+    assert channel.get(timeout=0).payload == LIMIT
+    stage.pipeline.close(timeout=10)
+    trial.expect(balance(switched) == 0, f"in the end sources are on: {switched}")
+    stage.end()
+
+
+def register_with_lacking(trial: Trial) -> None:
+    """One of those that waited names an event that there is none of: it is purged, the others are bound."""
+    stage = Stage()
+    seen: list[object] = []
+    stage.pipeline.subscribe((0x80, 9), seen.append)
+    stage.pipeline.subscribe([(0x80, 9), MOTOR.limit], seen.append, source=0x0100)
+    stage.pipeline.subscribe(MOTOR.limit, seen.append)
+    trial.attempt(lambda: stage.pipeline.register(MOTOR, queue_size=1 << 12), stage.state)
+    told = [one for one in stage.failures if isinstance(one.exception, tocsin.UnknownEventError)]
+    stage.failures = [one for one in stage.failures if one not in told]
+    forgiven(trial, stage)
+    trial.expect(len(told) + trial.failed >= 2, f"on_error heard {told}")  # there may be no memory for that
     stage.send()
     assert len(seen) == 1, seen
-    assert channel.get(timeout=0).payload == LIMIT
-    assert stage.pipeline.close(timeout=10)
-    on = [source for source, is_on in switched if is_on]
-    trial.expect(2 * len(on) == len(switched), f"in the end sources are on: {switched}")
+    stage.end()
 
 
 def unregister(trial: Trial) -> None:
@@ -80,11 +97,12 @@ def unregister(trial: Trial) -> None:
     pipeline = stage.pipeline
     # A failure may leave it on its way: to call again takes it up where it was.
     assert trial.attempt(lambda: pipeline.unregister(MOTOR) if MOTOR.id in registered(pipeline) else True)
-    assert len(seen) == 1, seen
+    assert len(seen) + forgiven(trial, stage) == 1, seen
+    seen.clear()
     assert pipeline.protocols == ()
     pipeline.register(MOTOR, queue_size=1 << 12)
     stage.send()
-    assert len(seen) == 2, seen
+    assert len(seen) == 1, seen
     stage.end()
 
 
@@ -147,6 +165,7 @@ SUBJECTS = {
     delayed_work: ALLOCATES,
     register: ALLOCATES,
     register_with_waiting: ALLOCATES,
+    register_with_lacking: ALLOCATES,
     unregister: ALLOCATES,
     producer: ALLOCATES,
     exclusive_producer: ALLOCATES,

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.faults.injector import Kind
-from tests.faults.scene import ALLOCATES, LIMIT, MOTOR, OF_SEVEN, PUMP, Stage
+from tests.faults.scene import ALLOCATES, LIMIT, MOTOR, OF_SEVEN, PUMP, Stage, forgiven
 from tests.faults.trial import Trial
+
+import tocsin
+
+LONG = bytes(range(200))  # too long for the Event itself: its bytes are an object of their own
 
 
 def notify(trial: Trial) -> None:
@@ -59,19 +63,20 @@ def dispatches(trial: Trial, **options: Any) -> None:
     """A callback that there is no memory for is an error like that of the callback: told, and it goes on."""
     stage = Stage(MOTOR)
     seen: list[Any] = []
-    stage.pipeline.subscribe(MOTOR.limit, seen.append, **options)
-    for payload in (LIMIT, OF_SEVEN, LIMIT):
-        assert stage.pipeline.notify(MOTOR.limit, payload)
+    stage.pipeline.subscribe(MOTOR.raw, seen.append, **options)
+    for _ in range(3):
+        assert stage.pipeline.notify(MOTOR.raw, LONG)
     trial.attempt(lambda: stage.pipeline.flush(timeout=10))
     stage.balance()
     assert stage.pipeline.stats().protocols[MOTOR.id].pending == 0
-    told = [failure.exception for failure in stage.failures]
-    trial.expect(all(isinstance(error, MemoryError) for error in told), f"on_error heard {told}")
-    trial.expect(len(told) <= trial.failed, f"{trial.failed} failures, {len(told)} told: {told}")
-    stage.failures.clear()
+    come = sum(len(one) if options.get("batch") else 1 for one in seen)
+    errors = stage.pipeline.stats().protocols[MOTOR.id].callback_errors
+    errors += stage.pipeline.subscriptions[0].stats().errors  # those of the main thread are counted here
+    trial.expect(come == 3 or errors > 0, f"{come} came, {errors} errors: one vanished")
+    trial.expect(forgiven(trial, stage) <= errors, f"{errors} errors")
     seen.clear()
-    stage.send(payload=OF_SEVEN)
-    stage.send(payload=LIMIT)
+    stage.send(MOTOR.raw, LONG)
+    stage.send(MOTOR.raw, OF_SEVEN)
     assert len(seen) == 2, seen
     stage.end()
 
@@ -130,18 +135,20 @@ def channel_rebound(trial: Trial) -> None:
     trial.attempt(lambda: stage.pipeline.register(MOTOR, queue_size=1 << 12), stage.state)
     stage.send()
     assert [made.get(timeout=0).payload for _ in range(2)] == [OF_SEVEN, LIMIT]
+    forgiven(trial, stage)
     stage.end()
 
 
-def reads(trial: Trial, read: Callable[[Any], list[Any]], number: int) -> None:
+def reads(trial: Trial, read: Callable[[Any], Any]) -> None:
     """What is read comes once; what a failure left unread can be read after it."""
     stage = Stage(MOTOR)
     made = stage.pipeline.channel(MOTOR, capacity=16)
-    payloads = [LIMIT, OF_SEVEN, bytes(range(200))]
+    payloads = [LIMIT, OF_SEVEN, LONG]
     for payload in payloads[:2]:
         stage.send(payload=payload)
     stage.send(MOTOR.raw, payloads[2])
-    got = trial.attempt(lambda: read(made))
+    what = trial.attempt(lambda: read(made))
+    got = list(what) if isinstance(what, tocsin.Batch) else [what]
     assert len(got) >= 1
     while len(got) < 3:
         got.append(made.get(timeout=0))
@@ -152,19 +159,19 @@ def reads(trial: Trial, read: Callable[[Any], list[Any]], number: int) -> None:
 
 
 def get(trial: Trial) -> None:
-    reads(trial, lambda made: [made.get(timeout=0)], 1)
+    reads(trial, lambda made: made.get(timeout=0))
 
 
 def get_batch(trial: Trial) -> None:
-    reads(trial, lambda made: list(made.get_batch(timeout=0)), 2)
+    reads(trial, lambda made: made.get_batch(timeout=0))
 
 
 def iterate(trial: Trial) -> None:
-    reads(trial, lambda made: [next(iter(made))], 1)
+    reads(trial, lambda made: next(iter(made)))
 
 
 def batches(trial: Trial) -> None:
-    reads(trial, lambda made: [*next(made.batches())], 2)
+    reads(trial, lambda made: next(made.batches()))
 
 
 def arrays(trial: Trial) -> None:
@@ -183,7 +190,7 @@ def arrays(trial: Trial) -> None:
 
 SUBJECTS = (
     dict.fromkeys((dispatch, dispatch_batch, dispatch_main_thread), ALLOCATES)
-    | dict.fromkeys((notify, notify_packed, notify_by_key, notify_many, notify_by_producer), {Kind.python})
+    | {key: {Kind.python} for key in (notify, notify_packed, notify_by_key, notify_many, notify_by_producer)}
     | dict.fromkeys((channel, channel_drop_oldest, channel_latest, channel_block), ALLOCATES)
     | dict.fromkeys((channel_close, channel_rebound, get, get_batch, iterate, batches, arrays), ALLOCATES)
 )

@@ -1,11 +1,13 @@
 """Subscribing in every form, and cancelling."""
 
 import ctypes
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.faults.scene import ALLOCATES, LIMIT, MOTOR, OF_SEVEN, PUMP, Stage
+from tests.faults.scene import ALLOCATES, LIMIT, MOTOR, OF_SEVEN, PUMP, Stage, balance, forgiven
 from tests.faults.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def subscribes(trial: Trial, event: Any = MOTOR.limit, sent: int = 1, **options: Any) -> None:
@@ -80,12 +82,13 @@ def with_sources(trial: Trial) -> None:
     seen: list[object] = []
     call: Callable[[], Any] = lambda: stage.pipeline.subscribe([MOTOR.limit, MOTOR.tick], seen.append)  # noqa: E731
     made = trial.attempt(call, stage.state)
-    trial.expect(sum(1 if on else -1 for _, on in switched) == 6, f"not all sources are on: {switched}")
+    refused = made.failed_sources  # set_enabled is a callable, for which there may be no memory
+    trial.expect(balance(switched) == 6 - len(refused), f"{refused} failed, switched were {switched}")
+    trial.expect(len(refused) <= trial.failed, f"{refused} failed")
     stage.send()
     assert len(seen) == 1, seen
-    assert not made.failed_sources, made.failed_sources
     made.cancel()
-    trial.expect(sum(1 if on else -1 for _, on in switched) == 0, f"sources stay on: {switched}")
+    trial.expect(balance(switched) == 0, f"sources stay on: {switched}")
     stage.end()
 
 
@@ -158,7 +161,8 @@ def cancel_with_sources(trial: Trial) -> None:
     stage.pipeline.register(MOTOR, set_enabled=set_enabled, num_sources=3, queue_size=1 << 12)
     made = stage.pipeline.subscribe([MOTOR.limit, MOTOR.tick], print)
     trial.attempt(lambda: made.cancel())
-    trial.expect(sum(1 if on else -1 for _, on in switched) == 0, f"sources stay on: {switched}")
+    missing = forgiven(trial, stage)
+    trial.expect(balance(switched) == missing, f"{missing} told, but sources stay on: {switched}")
     stage.end()
 
 
