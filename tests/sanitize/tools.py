@@ -22,6 +22,8 @@ SWITCHES = {
     "plain": {},
     "thread": {"TOCSIN_SANITIZE": "thread"},
     "address": {"TOCSIN_SANITIZE": "address,undefined"},
+    # For tests/fuzz: the compiler of the library that is loaded there, which counts edges too.
+    "fuzz": {"TOCSIN_SANITIZE": "fuzzer-no-link,address", "CC": "clang", "LDSHARED": "clang -shared"},
 }
 
 
@@ -118,10 +120,10 @@ class Planted:
         return any(re.search(self.complaint, report) for report in found)
 
 
-def planted(target: str) -> list[Planted]:
-    """Return what planted/ holds for a check. `Run:` gives the check, the modules to build and the tests."""
+def planted(target: str, folder: Path = HERE / "planted") -> list[Planted]:
+    """Return what a folder holds for a check. `Run:` gives the check, the modules to build and the tests."""
     plants = []
-    for path in sorted((HERE / "planted").glob("*.patch")):
+    for path in sorted(folder.glob("*.patch")):
         mutant = programs.read_mutant(path)
         for (check, *words), complaint in mutant.runs:
             if check == target:

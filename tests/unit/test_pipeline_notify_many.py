@@ -143,21 +143,27 @@ def test_a_timeout_that_runs_out_gives_the_prefix(pipeline: Any) -> None:
     assert books_of(pipeline).refused == 40 - CAPACITY
 
 
-def test_closing_ends_a_wait_for_room(
-    make_pipeline: Callable[..., Any], make_hold: Callable[[], Hold]
+@pytest.mark.parametrize("shut", ["close", "unregister"])
+def test_a_door_that_is_shut_ends_a_wait_for_room_and_gives_the_prefix(
+    make_pipeline: Callable[..., Any], make_hold: Callable[[], Hold], shut: str
 ) -> None:
     pipeline, hold = make_pipeline(), make_hold()
     pipeline.register(MOTOR, queue_size=1024)
     pipeline.subscribe(MOTOR.tick, hold)
-
-    def flood() -> None:
-        with pytest.raises(tocsin.ClosedError):
-            pipeline.notify_many(MOTOR.tick, ticks(*range(100)), timeout=None)
-
-    crew = Crew(flood)
+    answers: list[int] = []
+    crew = Crew(lambda: answers.append(pipeline.notify_many(MOTOR.tick, ticks(*range(100)), timeout=None)))
     hold.await_entry()
-    assert pipeline.close(timeout=0.05) is False
+    if shut == "close":
+        assert pipeline.close(timeout=0.05) is False
+    else:
+        assert pipeline.unregister(MOTOR, timeout=0.05) is False
     crew.join()
+    books = books_of(pipeline)
+    assert answers == [books.accepted]
+    assert 0 < books.accepted < 100
+    assert books.refused == 100 - books.accepted
+    with pytest.raises((tocsin.ClosedError, tocsin.UnknownEventError)):
+        pipeline.notify_many(MOTOR.tick, ticks(1))
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ from tocsin._core.channel cimport Listener
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
 from tocsin._core.ledger cimport Ledger
+from tocsin._core.memory cimport MEMORY_WRITER, memory_enter, memory_leave
 from tocsin._core.payload cimport PayloadRule, payload_fits
 from tocsin._core.chain cimport Retired, Subscriber
 from tocsin._core.ring cimport (
@@ -232,6 +233,8 @@ cdef inline Notified equeue_claim(EventsQueue* q, uint64_t length, uint64_t* at)
         claim = CLAIM_CLOSED
     else:
         claim = ring_claim_locked(&q.ring, length, at)
+        if claim == CLAIMED:
+            memory_enter(q.ring.fifo.data, MEMORY_WRITER)
     if claim == CLAIMED:
         return NOTIFIED
     if claim == CLAIM_FULL:
@@ -244,6 +247,7 @@ cdef inline void equeue_publish(EventsQueue* q, uint64_t at, uint64_t length) no
     if q.ring.shared:
         ring_leave_shared(&q.ring)
     else:
+        memory_leave(q.ring.fifo.data, MEMORY_WRITER)
         ring_publish_locked(&q.ring, at, length)
     equeue_kick(q)
 
@@ -261,8 +265,7 @@ cdef inline Notified equeue_notify(
     EventsQueue* q, uint8_t event, const void* payload, uint64_t size, uint64_t timestamp
 ) noexcept nogil:
     """Put one event in, stamped now if `timestamp` is all ones; a full queue is not counted. A writer."""
-    cdef uint64_t at
-    cdef uint64_t length
+    cdef uint64_t at, length
     cdef Notified notified = equeue_check(q, event, payload, size)
     if notified != NOTIFIED:
         return notified

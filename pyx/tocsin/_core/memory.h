@@ -3,14 +3,22 @@
  * All allocation of the core goes through these functions, so that an explorer can watch it. A
  * ring is mapped, not faulted in: a queue of 4 MiB costs address space until events need it;
  * memory_fault_in() pays for all of it at once, before a producer that must not wait starts.
+ *
+ * memory_enter() and memory_leave() say who is inside a ring: a checked build (TOCSIN_DEBUG=1) sees to it
+ * that there is one at a time, and to much else (memory_checked.h). In all other builds they are nothing.
  */
 #ifndef TOCSIN_MEMORY_H
 #define TOCSIN_MEMORY_H
 
 #include <stddef.h>
 
+/* The sides of a ring that memory_enter() knows. */
+enum { MEMORY_WRITER, MEMORY_NATIVE, MEMORY_PYTHON };
+
 #if defined(TOCSIN_EXPLORE)
 #include "explorer_memory.h"
+#elif defined(TOCSIN_CHECKS)
+#include "memory_checked.h"
 #else
 
 #include <stdlib.h>
@@ -92,6 +100,9 @@ static inline void memory_unmap(void *pages, size_t size) {
 #endif
 }
 
+#endif /* whose functions */
+
+#if !defined(TOCSIN_EXPLORE)
 /* Have every page present: 0, or -1 where the system can't and pages come at their first use. */
 static inline int memory_fault_in(void *pages, size_t size) {
 #if defined(MADV_POPULATE_WRITE)
@@ -101,6 +112,12 @@ static inline int memory_fault_in(void *pages, size_t size) {
     return -1;
 #endif
 }
+#endif
 
-#endif /* TOCSIN_EXPLORE */
+#if defined(TOCSIN_EXPLORE) || !defined(TOCSIN_CHECKS)
+/* Macros, so that there is nothing to inline: the compilers see the text without them. */
+#define memory_enter(ring, side) ((void)0)
+#define memory_leave(ring, side) ((void)0)
+#endif
+
 #endif

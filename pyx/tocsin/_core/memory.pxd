@@ -9,3 +9,9 @@ cdef extern from "tocsin/_core/memory.h" nogil:
     void* memory_map(size_t size)
     void memory_unmap(void* pages, size_t size)
     int memory_fault_in(void* pages, size_t size)
+    enum:
+        MEMORY_WRITER
+        MEMORY_NATIVE
+        MEMORY_PYTHON
+    void memory_enter(void* ring, int side)
+    void memory_leave(void* ring, int side)

@@ -222,7 +222,8 @@ cdef class NotifyCore:
                         PyErr_CheckSignals()
                 finally:
                     equeue_wait_end(q)
-            if notified == NOTIFY_FULL:
+            if notified == NOTIFY_FULL or (notified != NOTIFIED and many.done != 0):
+                # If the door was shut while we waited: what is in is in, and the rest found no room.
                 equeue_refuse(q, many.count - many.done)
             elif notified != NOTIFIED:
                 self.refuse(notified, door, event, code, b"")

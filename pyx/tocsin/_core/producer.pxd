@@ -45,6 +45,7 @@ from tocsin._core.equeue cimport (
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport header_stride
 from tocsin._core.kick cimport kick_is_cleared, kick_is_fast, kick_must_relook
+from tocsin._core.memory cimport MEMORY_WRITER, memory_enter, memory_leave
 from tocsin._core.ring cimport CLAIMED, ring_claim_locked, ring_publish_locked
 
 
@@ -118,10 +119,12 @@ cdef inline Notified producer_write(
         return notified
     if ring_claim_locked(&q.ring, length, &at) != CLAIMED:
         return NOTIFY_FULL
+    memory_enter(q.ring.fifo.data, MEMORY_WRITER)
     if timestamp == TOCSIN_NOW:
         timestamp = clock_now(q.clock_kind)
     equeue_write(q, at, event, payload, size, timestamp)
     equeue_count_accepted(q, 1)
+    memory_leave(q.ring.fifo.data, MEMORY_WRITER)
     ring_publish_locked(&q.ring, at, length)
     equeue_kick(q)
     return NOTIFIED

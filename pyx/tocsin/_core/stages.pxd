@@ -29,6 +29,7 @@ from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.memory cimport MEMORY_NATIVE, MEMORY_PYTHON, memory_enter, memory_leave
 from tocsin._core.streak cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
@@ -78,6 +79,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef bint has_skimmed = False
     cdef int pauses = REST_LEAST
     budget_begin(&budget, stage.wq.base_threads != 0)
+    memory_enter(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
     while may_go_on and not has_skimmed:
         limit = native_look(stage)
@@ -114,6 +116,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                 if not stage.is_inline:
                     queue_work(q.python.wq, &q.python.work)
             stage_turn(stage, 2)
+    memory_leave(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
     if not may_go_on and was_owed:
         kick_is_cleared(&stage.wq.form)
@@ -219,6 +222,7 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     cdef bint was_owed = True
     cdef bint may_go_on = True
     budget_begin(&budget, stage.wq.base_threads != 0)
+    memory_enter(stage.queue.ring.fifo.data, MEMORY_PYTHON)
     stage_turn(stage, 1)
     if stage.has_batches:                            # kept from a run that was frozen
         may_go_on = python_end_look(stage)
@@ -243,6 +247,7 @@ cdef inline void python_stage(Work* work) noexcept nogil:
     if stage.entered:
         stage.entered = False
         stage.leave(stage)
+    memory_leave(stage.queue.ring.fifo.data, MEMORY_PYTHON)
     stage_turn(stage, 1)
     stage_count_activation(stage, is_empty)
     if not may_go_on and not a32_load_relaxed(&stage.queue.abandoned):

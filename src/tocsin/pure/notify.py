@@ -124,7 +124,8 @@ class NotifyCore:
         notified = put_many(queue, many)
         if notified is Notified.FULL and timeout != 0:
             notified = await_room(queue, lambda: put_many(queue, many), deadline)
-        if notified is Notified.FULL:
+        if notified is Notified.FULL or (notified is not Notified.ACCEPTED and many.done):
+            # If the door was shut while we waited: what is in is in, and the rest found no room.
             queue.refuse(many.left)
         elif notified is not Notified.ACCEPTED:
             self._refuse(notified, queue, event, code, b"")
