@@ -54,6 +54,7 @@ def test_it_is_a_queue_of_the_standard_library(make: Any) -> None:
     assert ours.ShutDown is getattr(queue, "ShutDown", standard.ShutDown)
 
 
+@compiled_only
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy])
 def test_it_cannot_be_copied(make: Any, clone: Any) -> None:
     with pytest.raises(TypeError):

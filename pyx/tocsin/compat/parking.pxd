@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from tocsin._core.clock cimport clock_monotonic
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring, bell_t
-from tocsin._core.times cimport slice_until
+from tocsin._core.times cimport deadline_of, slice_until
 
 
 cdef enum:
@@ -57,11 +57,23 @@ cdef inline void parking_call_all(Parking* parking) noexcept nogil:
         bell_ring(&parking.bell, EVERYONE)
 
 
+cdef inline int64_t deadline_after(object timeout) except? -2:
+    """The time of the monotonic clock, in ns, at which `timeout` seconds are over."""
+    if timeout < 0:
+        raise ValueError(f"'timeout' must be a non-negative number, not {timeout!r}")
+    return deadline_of(timeout)
+
+
 cdef inline int64_t slice_for(bint is_main, int64_t deadline) noexcept:
     """How many ns to sleep now: 0, the time is over."""
     if is_main:
         return slice_until(deadline)
     return NEVER if deadline == NEVER else max(deadline - <int64_t> clock_monotonic(), <int64_t> 0)
+
+
+cdef inline object left(int64_t deadline, object timeout):
+    """The timeout for who goes on waiting on the other path."""
+    return timeout if deadline == NEVER else slice_for(False, deadline) / 1e9
 
 
 cdef inline int park(object owner, Parking* parking, uint32_t seen, int64_t slice) except -1:

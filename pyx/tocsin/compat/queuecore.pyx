@@ -23,9 +23,8 @@ from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
-from tocsin._core.times cimport deadline_of
 from tocsin.compat.items cimport Items, item_at, items_visit
-from tocsin.compat.parking cimport NEVER, park, parking_enter, slice_for
+from tocsin.compat.parking cimport NEVER, deadline_after, left, park, parking_enter, slice_for
 from tocsin.compat.slots cimport (
     PY_SSIZE_T_MAX, PyDescr_NewGetSet, PyGetSetDef, PyTypeObject, inquiry, traverseproc, visitproc,
 )
@@ -42,7 +41,6 @@ ORDERS = (FIFO, LIFO, LEAST_FIRST)
 
 cdef class QueueCore:
     """Hold the items and the waiters of a queue: what Queue is built on."""
-
     cdef Queue q
     cdef object limit        # maxsize, as it was given
     cdef list parts          # the standard library's, once it has moved
@@ -73,7 +71,7 @@ cdef class QueueCore:
         if self.q.has_moved:
             return Standard.put(self, item, block, timeout)
         if timeout is not None and self.q.bound > 0 and not self.q.is_over and block:
-            deadline = deadline_of(timeout)
+            deadline = deadline_after(timeout)
         with cython.critical_section(self):
             outcome = queue_add(&self.q, item)
         if outcome != ADDED:
@@ -94,12 +92,11 @@ cdef class QueueCore:
                 raise ShutDown
             if outcome == MOVED:
                 Standard.put(self, item, block, left(deadline, timeout))
-                return 0
+                break
             if outcome == NOT_NOW:
                 if slice == 0:
                     raise Full
                 park(self, &self.q.putters, seen, slice)
-        return 0
 
     def get(self, block=True, timeout=None):
         """Get an item; wait for one if `block`, at most `timeout` seconds, then raise Empty. Any thread."""
@@ -108,7 +105,7 @@ cdef class QueueCore:
         if self.q.has_moved:
             return Standard.get(self, block, timeout)
         if timeout is not None and block and not (self.q.is_over and self.q.items.count == 0):
-            deadline = deadline_of(timeout)
+            deadline = deadline_after(timeout)
         with cython.critical_section(self):
             queue_take(&self.q, &item)
         return handed(item) if item != NULL else self.get_later(block, timeout, deadline)
@@ -153,7 +150,7 @@ cdef class QueueCore:
         if outcome == MOVED:
             return Standard.task_done(self)
         if outcome == NOT_NOW:
-            raise ValueError("task_done() was called more often than items were put")
+            raise ValueError("task_done() called too many times")
 
     def join(self):
         """Wait until all items that were put are dealt with. Any thread."""
@@ -186,9 +183,16 @@ cdef class QueueCore:
         """Whether it is on the compiled path. Any thread."""
         return not self.q.has_moved
 
+    def waiting(self):
+        """Return how many threads wait in get, put and join on the compiled path. Any thread."""
+        return self.q.getters.parked, self.q.putters.parked, self.q.joiners.parked
+
     def qsize(self):
         """Return how many items there are now. Any thread."""
-        return Standard.qsize(self) if self.q.has_moved else self.q.items.count
+        if self.q.has_moved:
+            return Standard.qsize(self)
+        with cython.critical_section(self):     # not from before the caller's last look elsewhere
+            return self.q.items.count
 
     def empty(self):
         """Return whether there is no item now. Any thread."""
@@ -229,11 +233,6 @@ cdef class QueueCore:
         self.q.is_over = value
 
 
-cdef object left(int64_t deadline, object timeout):
-    """The timeout for who goes on waiting on the other path."""
-    return timeout if deadline == NEVER else slice_for(False, deadline) / 1e9
-
-
 # -- the standard library's parts
 
 
@@ -256,7 +255,6 @@ cdef int move(QueueCore self) except -1:
             queue_call_everybody(&self.q)
         dropped = queue_detach(&self.q)
     items_drop(dropped)
-    return 0
 
 
 cdef object get_part(object self, void* place):
@@ -273,7 +271,6 @@ cdef int set_part(object self, PyObject* part, void* place) except -1:
         raise AttributeError("a queue can't be without it")
     move(self)
     (<QueueCore> self).parts[<Py_ssize_t> place] = <object> part
-    return 0
 
 
 cdef const char** part_names = ["mutex", "not_empty", "not_full", "all_tasks_done", "queue"]

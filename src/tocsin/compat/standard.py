@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable
 from queue import Empty, Full
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown"]
+__all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown", "waiting"]
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ else:
         ) -> None:
             """Return when `is_met()`, or after a shutdown; the caller looks which."""
             if timeout is not None and block and timeout < 0:
-                raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
+                raise ValueError(f"'timeout' must be a non-negative number, not {timeout!r}")
             until = None if timeout is None else monotonic() + timeout
             while not is_met() and not self.is_shutdown:
                 left = None if until is None else until - monotonic()
@@ -92,3 +92,14 @@ else:
 
     class PriorityQueue(Queue[T], original.PriorityQueue[T]):
         """Give the least item first."""
+
+
+def waiting(q: original.Queue[Any]) -> tuple[int, int, int]:
+    """Return how many threads wait in get, put and join, on either path. Any thread; for tests and reports."""
+    if getattr(q, "is_compiled", False):
+        parked: tuple[int, int, int] = q.waiting()  # type: ignore[attr-defined]
+        return parked
+    getters, putters, joiners = (
+        len(condition._waiters) for condition in (q.not_empty, q.not_full, q.all_tasks_done)
+    )
+    return getters, putters, joiners
