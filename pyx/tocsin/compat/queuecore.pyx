@@ -1,5 +1,5 @@
-# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
-# cython: annotation_typing=False
+# Small, which keeps the wheel below a megabyte: plain methods, whose signatures stand in their docstrings.
+# cython: annotation_typing=False, binding=False, embedsignature=True, embedsignature.format=clinic
 """What the queues of tocsin.compat.queue are built on: those of the standard library without a lock.
 
 Any thread. A queue is in its critical section while a step of state.pxd is taken (on a GIL build the GIL is that),

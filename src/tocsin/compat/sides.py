@@ -8,6 +8,7 @@ calls those who may wait in the loop for that change; the waiting threads are th
 import sys
 from asyncio import QueueEmpty as AsyncQueueEmpty
 from asyncio import QueueFull as AsyncQueueFull
+from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from tocsin.compat.standard import Empty, Full, ShutDown
@@ -173,6 +174,8 @@ class AsyncSide(Side[T], AsyncQueue[T]):
 
     def put_nowait(self, item: T) -> None:
         """Put an item if there is room, else raise AsyncQueueFull."""
+        if get_running_loop() is not self._parent._loop:
+            self._parent._get_loop()
         try:
             self._items.put(item, False)
         except Full:
@@ -184,6 +187,8 @@ class AsyncSide(Side[T], AsyncQueue[T]):
 
     def get_nowait(self) -> T:
         """Get an item if there is one, else raise AsyncQueueEmpty."""
+        if get_running_loop() is not self._parent._loop:
+            self._parent._get_loop()
         try:
             item: T = self._items.get(False)
         except Empty:
@@ -196,5 +201,6 @@ class AsyncSide(Side[T], AsyncQueue[T]):
 
     async def join(self) -> None:
         """Wait until all items that were put are dealt with."""
+        loop = self._parent._get_loop()
         while self._items.unfinished_tasks:
-            await self._joiners.wait(self._parent._get_loop())
+            await self._joiners.wait(loop)
