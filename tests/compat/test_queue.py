@@ -107,6 +107,32 @@ def test_hooks_of_a_subclass_are_called() -> None:
 
 
 @compiled_only
+def test_a_subclass_is_compiled_unless_it_has_hooks(make: Any) -> None:
+    class Named(make):  # type: ignore[misc]
+        def put(self, item: Any, *arguments: Any) -> None:
+            super().put((item, "put"), *arguments)
+
+    class Hook:
+        def _qsize(self) -> int:
+            return 0
+
+    class Mixed(Hook, Named):
+        pass
+
+    class Late(Mixed):
+        pass
+
+    q = Named()
+    q.put(1)
+    assert q.get() == (1, "put")
+    assert q.is_compiled
+    for hooked in (Mixed(), Late()):
+        hooked.put(1)
+        assert hooked.qsize() == 0
+        assert not hooked.is_compiled
+
+
+@compiled_only
 @pytest.mark.parametrize("part", PARTS)
 def test_touching_a_part_moves_the_queue_for_good(make: Any, part: str) -> None:
     q = make(4)

@@ -9,10 +9,10 @@ destructor, a signal handler or the garbage collector may use the queue that was
 Who finds nothing, or no room, parks (parking.pxd) without the GIL and is called when there is some. Only the main
 thread answers signals, so only it parks in slices.
 
-Two paths. An exact Queue, LifoQueue or PriorityQueue is *compiled* until somebody asks for a lock, a condition or
-the container of the standard library's queue. Then it moves: its items into the container that the standard library
-would have, its waiters to that one's conditions, and from then on, as for every subclass, each method here is the
-standard library's own. The numbers (maxsize, unfinished_tasks, is_shutdown) live here on both paths.
+Two paths. A queue is *compiled* until somebody asks for a lock, a condition or the container of the standard
+library's queue. Then it moves: its items into the container that the standard library would have, its waiters to
+that one's conditions, and from then on, as for every subclass with hooks, each method here is the standard
+library's own. The numbers (maxsize, unfinished_tasks, is_shutdown) live here on both paths.
 """
 
 from collections import deque

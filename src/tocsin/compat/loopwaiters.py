@@ -44,9 +44,9 @@ class LoopWaiters:
                 future.set_result(None)
                 left -= 1
 
-    async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def wait(self) -> None:
         """Wait until it is worth another look. The loop's thread."""
-        future = loop.create_future()
+        future = asyncio.get_running_loop().create_future()
         self.futures.append(future)
         try:
             if self.how_many() <= 0:

@@ -82,6 +82,7 @@ class Side(Generic[T]):
     def __init__(self, parent: "Queue[T]") -> None:
         self._parent = parent
         self._items = parent._items
+        self._put_item, self._take_item = parent._items.put, parent._items.get
         self._getters, self._putters, self._joiners = parent._getters, parent._putters, parent._joiners
 
     @property
@@ -129,13 +130,13 @@ class SyncSide(Side[T], SyncQueue[T]):
 
     def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
         """Put an item; wait for room if `block`, at most `timeout` seconds, then raise SyncQueueFull."""
-        self._items.put(item, block, timeout)
+        self._put_item(item, block, timeout)
         if self._getters.futures:
             self._getters.call(self._parent._loop)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Get an item; wait for one if `block`, at most `timeout` seconds, then raise SyncQueueEmpty."""
-        item: T = self._items.get(block, timeout)
+        item: T = self._take_item(block, timeout)
         if self._putters.futures:
             self._putters.call(self._parent._loop)
         return item
@@ -159,25 +160,41 @@ class AsyncSide(Side[T], AsyncQueue[T]):
     async def put(self, item: T) -> None:
         """Put an item; wait for room."""
         while True:
+            if get_running_loop() is not self._parent._loop:
+                self._parent._get_loop()
             try:
-                return self.put_nowait(item)
-            except AsyncQueueFull:
-                await self._putters.wait(self._parent._get_loop())
+                self._put_item(item, False)
+            except Full:
+                await self._putters.wait()
+                continue
+            except ShutDown:
+                raise AsyncQueueShutDown from None
+            if self._getters.futures:
+                self._getters.answer()
+            return
 
     async def get(self) -> T:
         """Get an item; wait for one."""
         while True:
+            if get_running_loop() is not self._parent._loop:
+                self._parent._get_loop()
             try:
-                return self.get_nowait()
-            except AsyncQueueEmpty:
-                await self._getters.wait(self._parent._get_loop())
+                item: T = self._take_item(False)
+            except Empty:
+                await self._getters.wait()
+                continue
+            except ShutDown:
+                raise AsyncQueueShutDown from None
+            if self._putters.futures:
+                self._putters.answer()
+            return item
 
     def put_nowait(self, item: T) -> None:
         """Put an item if there is room, else raise AsyncQueueFull."""
         if get_running_loop() is not self._parent._loop:
             self._parent._get_loop()
         try:
-            self._items.put(item, False)
+            self._put_item(item, False)
         except Full:
             raise AsyncQueueFull from None
         except ShutDown:
@@ -190,7 +207,7 @@ class AsyncSide(Side[T], AsyncQueue[T]):
         if get_running_loop() is not self._parent._loop:
             self._parent._get_loop()
         try:
-            item: T = self._items.get(False)
+            item: T = self._take_item(False)
         except Empty:
             raise AsyncQueueEmpty from None
         except ShutDown:
@@ -201,6 +218,6 @@ class AsyncSide(Side[T], AsyncQueue[T]):
 
     async def join(self) -> None:
         """Wait until all items that were put are dealt with."""
-        loop = self._parent._get_loop()
+        self._parent._get_loop()
         while self._items.unfinished_tasks:
-            await self._joiners.wait(loop)
+            await self._joiners.wait()
