@@ -49,7 +49,7 @@ def to_the_loop(module, maxsize):
 
 
 def from_the_loop(module, maxsize):
-    """Put in the loop, get in a thread: the main thread runs the loop, so that the clock ends with the getter."""
+    """Put in the loop, which the main thread runs, get in a thread."""
 
     def world():
         opened = []

@@ -1,8 +1,9 @@
 """tocsin.compat.queue beside the queue module that it stands in for, in one run.
 
-One thread: each operation is a put and the get of the same item. Two threads: the producer puts n integers, the
-consumer takes them; an operation is an item. A subclass with a hook takes the standard library's path in ours too,
-and its row says what that costs. With maxsize 1 each item is a switch of threads, which no queue can make cheap.
+One thread: each operation is a put and the get of the same item. Two threads: the producer puts n integers,
+the consumer takes them; an operation is an item. A subclass with a hook takes the standard library's path in
+ours too, and its row says what that costs. With maxsize 1 each item is a switch of threads, which no queue
+can make cheap.
 """
 
 import queue

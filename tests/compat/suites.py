@@ -1,11 +1,12 @@
 """The public suites, each run unmodified against a stand-in, and what a run of each must amount to.
 
 A seam is a folder that stands first on PYTHONPATH and holds a module of the name that the suite imports
-(seams/). Nothing of a suite lies here: the standard library's comes from the running Python's own installation,
-janus' from its source distribution on the package index, together with the plugin that it needs.
+(seams/). Nothing of a suite lies here: the standard library's comes from the running Python's own
+installation, janus' from its source distribution on the package index, together with the plugin that it
+needs.
 
-expected.json has the counts of each suite, per Python version where they differ. Fewer tests run, or more skipped,
-is a failure: so a suite can't pass by shrinking.
+expected.json has the counts of each suite, per Python version where they differ. Fewer tests run, or more
+skipped, is a failure: so a suite can't pass by shrinking.
 """
 
 import json

@@ -377,9 +377,12 @@ def test_ctrl_c_ends_each_wait(make: Any, on_signal: Any, wait: str) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        on_signal(interrupt)
+    def wait_and_be_interrupted() -> None:
+        on_signal(interrupt)  # which may come at once
         waits[wait]()
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_and_be_interrupted()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     assert q.qsize() == (wait != "get")
 
@@ -438,9 +441,12 @@ def test_a_shutdown_brings_all_waiters_back(make: Any) -> None:
 @compiled_only
 @pytest.mark.parametrize("timeout", [None, PATIENCE])
 def test_waiters_follow_a_queue_that_moves(make: Any, timeout: float | None) -> None:
+    def read(q: Any, got: list[int]) -> None:
+        got.append(q.get(True, timeout))
+
     for _ in range(20):
         q, got = make(1), []
-        waiting = [running(lambda: got.append(q.get(True, timeout))) for _ in range(3)]
+        waiting = [running(read, q, got) for _ in range(3)]
         _ = q.mutex
         for n in range(3):
             q.put(n, True, timeout)

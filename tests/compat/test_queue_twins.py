@@ -1,4 +1,6 @@
-"""Random programs on four queues at once: compiled, with hooks, moved in the middle, and the standard library's."""
+"""Random programs on four queues at once: compiled, with hooks, moved in the middle, and the standard
+library's.
+"""
 
 import queue
 from typing import Any
@@ -98,7 +100,8 @@ class Twins(RuleBasedStateMachine):
     @invariant()
     def look_alike(self) -> None:
         looks = [
-            (q.qsize(), q.empty(), q.full(), q.maxsize, q.unfinished_tasks, q.is_shutdown) for q in self.queues
+            (q.qsize(), q.empty(), q.full(), q.maxsize, q.unfinished_tasks, q.is_shutdown)
+            for q in self.queues
         ]
         assert looks == [looks[0]] * 4
 

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from tests.compat import suites
 from tests.compat.suites import Outcome, complaints
 

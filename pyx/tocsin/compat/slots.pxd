@@ -20,4 +20,3 @@ cdef extern from "Python.h":
         void* closure
     object PyDescr_NewGetSet(type owner, PyGetSetDef* definition)
     const Py_ssize_t PY_SSIZE_T_MAX
-

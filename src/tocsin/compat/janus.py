@@ -1,9 +1,9 @@
-"""What janus gives, over the queues of tocsin.compat.queue: one queue with a side for threads and one for a loop.
+"""What janus gives, over tocsin.compat.queue: one queue with a side for threads and one for a loop.
 
-`q.sync_q` is for any thread, `q.async_q` for the coroutines of one event loop, the one that used it first. Both
-look at the same items (`_items`), which have their own waiters for threads. What is added here are the waiters of
-the loop (loopwaiters.py): at most one callback is on its way to the loop for each thing that can be waited for,
-however many items come meanwhile.
+`q.sync_q` is for any thread, `q.async_q` for the coroutines of one event loop, the one that used it first.
+Both look at the same items (`_items`), which have their own waiters for threads. What is added here are the
+waiters of the loop (loopwaiters.py): at most one callback is on its way to the loop for each thing that can
+be waited for, however many items come meanwhile.
 
 A subclass with hooks (_init, _qsize, _put, _get) is asked for every item, under the lock of a queue of the
 standard library.

@@ -1,9 +1,9 @@
-"""Those who wait in an event loop for one thing: futures, and one callback that brings back as many as can go on.
+"""Those who wait in an event loop for one thing: futures, and one callback that brings them back.
 
 The futures are touched in the loop's own thread; others look only whether there are any. So a thread first
-changes the queue and looks then, and a coroutine first adds its future and looks then at the queue: one of the two
-sees the other. `is_called` says that a callback is on its way; it says so no longer before the callback looks at the
-queue, and so no later change can slip in between.
+changes the queue and looks then, and a coroutine first adds its future and looks then at the queue: one of
+the two sees the other. `is_called` says that a callback is on its way; it says so no longer before the
+callback looks at the queue, and so no later change can slip in between.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The two sides of a janus queue, and what they promise.
 
-SyncSide is for any thread and leaves waiting to the items, a queue of tocsin.compat.queue. AsyncSide is for the
-coroutines of one loop: it asks the items without waiting, and waits with LoopWaiters. Whoever changes the items
-calls those who may wait in the loop for that change; the waiting threads are the items' own business.
+SyncSide is for any thread and leaves waiting to the items, a queue of tocsin.compat.queue. AsyncSide is for
+the coroutines of one loop: it asks the items without waiting, and waits with LoopWaiters. Whoever changes the
+items calls those who may wait in the loop for that change; the waiting threads are the items' own business.
 """
 
 import sys
@@ -33,47 +33,63 @@ class BaseQueue(Protocol[T]):
     """What both sides have."""
 
     @property
-    def maxsize(self) -> int: ...
+    def maxsize(self) -> int:
+        """The most items that it may hold; 0 or less: any number."""
 
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether it was shut down and the loop has heard of it."""
 
     @property
-    def unfinished_tasks(self) -> int: ...
+    def unfinished_tasks(self) -> int:
+        """How many items were put and not yet dealt with."""
 
-    def task_done(self) -> None: ...
+    def task_done(self) -> None:
+        """Say that one item that was got is dealt with."""
 
-    def qsize(self) -> int: ...
+    def qsize(self) -> int:
+        """Return how many items there are now."""
 
-    def empty(self) -> bool: ...
+    def empty(self) -> bool:
+        """Return whether there is no item now."""
 
-    def full(self) -> bool: ...
+    def full(self) -> bool:
+        """Return whether there are `maxsize` items now."""
 
-    def put_nowait(self, item: T) -> None: ...
+    def put_nowait(self, item: T) -> None:
+        """Put an item if there is room."""
 
-    def get_nowait(self) -> T: ...
+    def get_nowait(self) -> T:
+        """Get an item if there is one."""
 
-    def shutdown(self, immediate: bool = False) -> None: ...
+    def shutdown(self, immediate: bool = False) -> None:
+        """Have put raise, and get too once it is empty; `immediate`: empty it now."""
 
 
 class SyncQueue(BaseQueue[T], Protocol[T]):
     """What the side for threads has."""
 
-    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None: ...
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Put an item; wait for room."""
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T: ...
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Get an item; wait for one."""
 
-    def join(self) -> None: ...
+    def join(self) -> None:
+        """Wait until all items that were put are dealt with."""
 
 
 class AsyncQueue(BaseQueue[T], Protocol[T]):
     """What the side for coroutines has."""
 
-    async def put(self, item: T) -> None: ...
+    async def put(self, item: T) -> None:
+        """Put an item; wait for room."""
 
-    async def get(self) -> T: ...
+    async def get(self) -> T:
+        """Get an item; wait for one."""
 
-    async def join(self) -> None: ...
+    async def join(self) -> None:
+        """Wait until all items that were put are dealt with."""
 
 
 class Side(Generic[T]):

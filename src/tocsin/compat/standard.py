@@ -90,16 +90,17 @@ else:
     class LifoQueue(Queue[T], original.LifoQueue[T]):
         """Be last in, first out."""
 
-    class PriorityQueue(Queue[T], original.PriorityQueue[T]):
+    class PriorityQueue(Queue[T], original.PriorityQueue[T]):  # type: ignore[type-var]
         """Give the least item first."""
 
 
 def waiting(q: original.Queue[Any]) -> tuple[int, int, int]:
-    """Return how many threads wait in get, put and join, on either path. Any thread; for tests and reports."""
+    """Return how many threads wait in get, put and join, on either path. Any thread; for tests."""
     if getattr(q, "is_compiled", False):
         parked: tuple[int, int, int] = q.waiting()  # type: ignore[attr-defined]
         return parked
     getters, putters, joiners = (
-        len(condition._waiters) for condition in (q.not_empty, q.not_full, q.all_tasks_done)
+        len(condition._waiters)  # type: ignore[attr-defined]
+        for condition in (q.not_empty, q.not_full, q.all_tasks_done)
     )
     return getters, putters, joiners

@@ -1,7 +1,8 @@
 """Stands before the standard library's queue.py on PYTHONPATH, and gives tocsin.compat.queue in its place.
 
-The real module is loaded from its file and lies in sys.modules only while tocsin.compat.queue is imported, which
-builds on it. The suite's imports with and without the _queue module run this file again, and get the same classes.
+The real module is loaded from its file and lies in sys.modules only while tocsin.compat.queue is imported,
+which builds on it. The suite's imports with and without the _queue module run this file again, and get the
+same classes.
 
 At the end the calls are written to the file that TOCSIN_COMPAT_CALLS names: those that found the queue on the
 compiled path, and the others.
@@ -37,7 +38,18 @@ def count_calls(cls):
 
         return call
 
-    methods = ("put", "get", "put_nowait", "get_nowait", "task_done", "join", "shutdown", "qsize", "empty", "full")
+    methods = (
+        "put",
+        "get",
+        "put_nowait",
+        "get_nowait",
+        "task_done",
+        "join",
+        "shutdown",
+        "qsize",
+        "empty",
+        "full",
+    )
     for name in methods:
         setattr(cls, name, counted(getattr(cls, name)))
 
