@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import gc
+import itertools
 import math
 import os
 import queue
@@ -304,26 +305,39 @@ def test_the_collector_may_run_a_put_inside_any_put(make: Any) -> None:
 
 
 @compiled_only
-def test_a_comparison_may_use_its_own_queue() -> None:
+@pytest.mark.parametrize("meddle", ["get", "put", "get and put", "move"])
+@pytest.mark.parametrize("moment", range(0, 30, 3))
+def test_a_comparison_may_use_its_own_queue(meddle: str, moment: int) -> None:
     q: ours.PriorityQueue[Any] = ours.PriorityQueue()
-    rounds = iter(range(5))
+    comparisons = itertools.count()
+    gone: list[int] = []
 
     class Meddler:
         def __init__(self, rank: int) -> None:
             self.rank = rank
 
         def __lt__(self, other: "Meddler") -> bool:
-            if next(rounds, None) is not None:
-                dropped.append(q.get())
-                q.put(Meddler(99))
+            if next(comparisons) == moment:
+                if "get" in meddle:
+                    gone.extend(q.get_nowait().rank for _ in range(min(2, q.qsize())))
+                if "put" in meddle:
+                    q.put(Meddler(-1))
+                    q.put(Meddler(99))
+                if meddle == "move":
+                    _ = q.queue
             return self.rank < other.rank
 
-    dropped: list[Meddler] = []
-    for rank in (5, 3, 4, 1, 2, 9, 0):
+    start = [5, 3, 4, 1, 2, 9, 0, 7, 6, 8]
+    for rank in start:
         q.put(Meddler(rank))
-    ranks = [q.get().rank for _ in range(q.qsize())]
-    assert ranks == sorted(ranks)
-    assert sorted(ranks + [item.rank for item in dropped]) == [0, 1, 2, 3, 4, 5, 9] + [99] * len(dropped)
+    ranks = []
+    while not q.empty():
+        with contextlib.suppress(ours.Empty):  # if the meddler has taken the last ones
+            ranks.append(q.get_nowait().rank)
+    added = [-1, 99] if "put" in meddle else []
+    assert sorted(ranks + gone) == sorted(start + added)
+    if not gone and not added:
+        assert ranks == sorted(start)
 
 
 @compiled_only

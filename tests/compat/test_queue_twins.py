@@ -36,7 +36,7 @@ def outcome(call: Any, *arguments: Any, **named: Any) -> Any:
 
 
 class Twins(RuleBasedStateMachine):
-    @initialize(kind=st.sampled_from(KINDS), maxsize=st.integers(-1, 6))
+    @initialize(kind=st.sampled_from(KINDS), maxsize=st.sampled_from([0, 0, 0, -1, 1, 2, 6, 30]))
     def begin(self, kind: str, maxsize: int) -> None:
         compiled = getattr(ours, kind)
         hooked = type("Hooked", (compiled,), {"_put": lambda q, item: compiled._put(q, item)})
@@ -51,6 +51,16 @@ class Twins(RuleBasedStateMachine):
     @rule(item=items, block=st.booleans())
     def put(self, item: tuple[int, int], block: bool) -> None:
         self.same("put", Ranked(*item), block, 0)
+
+    @rule(several=st.lists(items, min_size=4, max_size=12))
+    def put_several(self, several: list[tuple[int, int]]) -> None:
+        for item in several:
+            self.same("put", Ranked(*item), False)
+
+    @rule(count=st.integers(2, 8))
+    def get_several(self, count: int) -> None:
+        for _ in range(count):
+            self.same("get", False)
 
     @rule(item=items)
     def put_nowait(self, item: tuple[int, int]) -> None:
@@ -73,7 +83,7 @@ class Twins(RuleBasedStateMachine):
     def task_done(self) -> None:
         self.same("task_done")
 
-    @rule(maxsize=st.integers(-1, 6))
+    @rule(maxsize=st.sampled_from([0, 0, -1, 1, 6, 30]))
     def resize(self, maxsize: int) -> None:
         for q in self.queues:
             q.maxsize = maxsize
@@ -83,9 +93,13 @@ class Twins(RuleBasedStateMachine):
         for q in self.queues:
             q.unfinished_tasks = count
 
-    @rule(immediate=st.booleans())
-    def shut_down(self, immediate: bool) -> None:
+    @rule(immediate=st.booleans(), again=st.booleans())
+    def shut_down(self, immediate: bool, again: bool) -> None:
         self.same("shutdown", immediate)
+        self.same("put", Ranked(0, 0))
+        self.same("get", False)
+        for q in self.queues:
+            q.is_shutdown = again
 
     @rule()
     def open_again(self) -> None:
