@@ -106,7 +106,7 @@ cdef inline PyObject* items_newest(Items* items) noexcept nogil:
     return items_hand_out(items, item_at(items, items.count - 1))
 
 
-# -- a heap: slots[i] is not greater than slots[2 * i + 1] and slots[2 * i + 2]
+# -- a heap: the item in slot i is not greater than those in the slots 2i + 1 and 2i + 2
 
 
 cdef inline int is_less(Items* items, Py_ssize_t a, object b) except -1:

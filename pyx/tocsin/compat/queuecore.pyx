@@ -57,9 +57,8 @@ cdef class QueueCore:
         """Be empty, and on the compiled path if `maxsize` is an int."""
         items_drop(queue_detach(&self.q))
         self.q.order = order
-        self.q.is_over = False
         self.q.unfinished = 0
-        self.q.has_moved = False
+        self.q.is_over = self.q.has_moved = False
         self.maxsize = maxsize
 
     # -- put and get
@@ -275,9 +274,10 @@ cdef int set_part(object self, PyObject* part, void* place) except -1:
 
 cdef const char** part_names = ["mutex", "not_empty", "not_full", "all_tasks_done", "queue"]
 cdef PyGetSetDef[5] part_definitions
+cdef Py_ssize_t place
 PARTS = []                                 # descriptors of these
 for place in range(5):
-    part_definitions[place] = PyGetSetDef(part_names[place], get_part, set_part, NULL, <void*> <Py_ssize_t> place)
+    part_definitions[place] = PyGetSetDef(part_names[place], get_part, set_part, NULL, <void*> place)
     PARTS.append(PyDescr_NewGetSet(QueueCore, &part_definitions[place]))
 
 
