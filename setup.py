@@ -26,7 +26,7 @@ SOURCES = sorted(PYX.rglob("*.pyx"))
 DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
-COLD = {"ending", "finaliser", "guard", "header", "listen", "opening", "payload", "pool", "subscription"}
+COLD = {"ending", "finaliser", "guard", "header", "listen", "opening", "payload", "pool", "queuecore", "subscription"}
 COLD |= {"ties", "times", "waits"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own

@@ -151,11 +151,15 @@ def test_no_generated_file_is_under_version_control() -> None:
 
 def compiled_modules() -> list[str]:
     import tocsin._core
+    import tocsin.compat
 
     suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    folder = Path(tocsin._core.__path__[0])
-    compiled = [path.name for path in folder.iterdir() if path.name.endswith(suffixes)]
-    return sorted(f"tocsin._core.{name.partition('.')[0]}" for name in compiled)
+    return sorted(
+        f"{package.__name__}.{path.name.partition('.')[0]}"
+        for package in (tocsin._core, tocsin.compat)
+        for path in Path(package.__path__[0]).iterdir()
+        if path.name.endswith(suffixes)
+    )
 
 
 # What Cython adds to a module and no stub should promise.

@@ -21,6 +21,8 @@ MODULES = (
     "growth",
     "footprint",
     "parts",
+    "compat_queue",
+    "compat_janus",
 )
 
 
