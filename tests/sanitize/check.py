@@ -36,7 +36,7 @@ def driver(kind: str, check: str, flags: list[str], budget: float, folder: Path)
     told = result.stdout + result.stderr
     figures = re.match(r"(\d+) rounds, (\d+) events", result.stdout)
     rounds, events = map(int, figures.groups()) if figures else (0, 0)
-    plants = tools.planted(target)
+    plants = tools.in_turn(tools.planted(target), budget >= WHOLE)
     caught = [plant for plant in plants if notices(plant, flags, folder / target / plant.name)]
     note = f"{rounds} rounds" if result.returncode == 0 else told.strip()[:2000]
     return Row(
@@ -113,10 +113,15 @@ def address_suite(budget: float, folder: Path) -> Row:
     outcome = tools.pytest(copy, "address", where)
     stacks = scenario(copy)
     outcome.found += stacks.found
-    plants, deep = tools.planted("address-suite"), tools.planted("stacks")
-    caught = tools.reported(tools.planted_tree(folder, "address", plants), "address", plants)
-    found = scenario(tools.planted_tree(folder, "address", deep, "kept")).found
-    caught += [plant for plant in deep if plant.is_in(found)]
+    planted, told_by_stacks = tools.planted("address-suite"), tools.planted("stacks")
+    every = tools.in_turn(planted + told_by_stacks, whole)
+    plants, deep = ([plant for plant in every if plant in of] for of in (planted, told_by_stacks))
+    caught = []
+    if plants:
+        caught += tools.reported(tools.planted_tree(folder, "address", plants), "address", plants)
+    if deep:
+        found = scenario(tools.planted_tree(folder, "address", deep, "kept")).found
+        caught += [plant for plant in deep if plant.is_in(found)]
     words = [f"{outcome.others} leaks of the interpreter's own; whole stacks: {stacks.passed} events"]
     words += [tools.failures(outcome), tools.missed(plants + deep, caught)]
     return Row(

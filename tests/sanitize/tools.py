@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from tests.native import programs
@@ -130,6 +131,11 @@ def planted(target: str, folder: Path = HERE / "planted") -> list[Planted]:
                 modules = words[0].split(",") if words else []
                 plants.append(Planted(path.stem, mutant, modules, words[1:], complaint))
     return plants
+
+
+def in_turn(plants: list[Planted], is_whole: bool) -> list[Planted]:
+    """Return all, or in the short form the one whose turn it is today."""
+    return plants if is_whole or not plants else [plants[date.today().toordinal() % len(plants)]]
 
 
 def missed(plants: list[Planted], caught: list[Planted]) -> str:
