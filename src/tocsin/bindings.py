@@ -34,7 +34,7 @@ class Registration:
         self.protocol = protocol
         self.queue_size = queue_size
         self.sources = sources
-        self.queue: object = None  # before it is made
+        self.queue: Any = None  # before it is made
         self.types = {event.id: event for event in protocol.events}
         self.is_leaving = False  # under the lock of the pipeline
 

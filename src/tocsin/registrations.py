@@ -90,7 +90,7 @@ class Registrations(Bindings):
                 raise
             # It has happened with the first event that is let in: from here on it doesn't fail any more.
             for registration in opening:
-                self._open_queue(registration.protocol.id)
+                self._open_queue(registration.queue)
         for subscription, step in steps:
             try:
                 step()
@@ -182,8 +182,8 @@ class Registrations(Bindings):
                     part.registration = self._registrations.get(number)
                 if part.registration is not None:
                     self._bind(subscription, part, part.registration)
-        for number in self._registrations:
-            self._open_queue(number)
+        for registration in self._registrations.values():
+            self._open_queue(registration.queue)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:

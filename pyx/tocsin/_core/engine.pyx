@@ -29,14 +29,8 @@ from tocsin._core.payload cimport rule_new
 from tocsin._core.subscribe cimport equeue_subscribe
 from tocsin._core.subscription cimport bridge_detach, bridge_new, bridge_subscribe
 from tocsin._core.thread cimport lock_drop, lock_take
-from tocsin._core.ties cimport (
-    Member,
-    StageBridge,
-    SubscriptionCore,
-    bridge_reclaim,
-    door_new,
-    member_reclaim,
-)
+from tocsin._core.ties cimport Door, Member, StageBridge, SubscriptionCore
+from tocsin._core.ties cimport bridge_reclaim, door_new, member_reclaim
 from tocsin._core.times cimport deadline_of
 from tocsin._core.waits cimport await_idle, await_member, await_position, await_quiet, await_workers
 from tocsin._core.worker cimport workqueue_await_end, workqueue_start
@@ -114,8 +108,10 @@ cdef class PipelineCore(ListenCore):
     def _add_queue(self, protocol: int, size: int, start: int, types: list) -> object:
         """Make the queue of a protocol; its events are let in after _open_queue().
 
-        types: 256 event types or None, by event id. Gives an object that stands for the queue.
+        types: 256 event types or None, by event id. Gives an object that stands for the queue: its door.
         """
+        cdef StageBridge bridge
+        cdef Door door
         cdef EventsQueue* q = equeue_new(self.core, protocol, size, start)
         if q == NULL:
             raise MemoryError(f"no memory for a queue of {size} bytes")
@@ -123,16 +119,18 @@ cdef class PipelineCore(ListenCore):
             for event, event_type in enumerate(types):
                 if event_type is not None:
                     q.rules[<int> event] = rule_new(event_type.rule, size)
-            self.bridges[protocol] = bridge_new(self.core, q, types, self.on_error)
+            bridge = bridge_new(self.core, q, types, self.on_error)
+            door = door_new(bridge)
         except BaseException:
             equeue_let_go(q)
             raise
+        self.bridges[protocol] = bridge
         core_add_queue(self.core, q)
-        return self.bridges[protocol]
+        return door
 
-    def _open_queue(self, protocol: int) -> None:
-        """Let the events of a protocol in."""
-        self.doors[protocol] = door_new(self.bridges[protocol])
+    def _open_queue(self, queue: Door) -> None:
+        """Let the events of a protocol in; needs no memory."""
+        self.doors[(<Door?> queue).q.protocol] = queue
 
     def _shut_queue(self, protocol: int) -> None:
         """Let no event of a protocol in any more: it names nothing registered, and producers get -ESHUTDOWN.
@@ -143,11 +141,10 @@ cdef class PipelineCore(ListenCore):
         self.doors[protocol] = None
         equeue_shut(bridge.q)
 
-    def _await_queue(self, queue: StageBridge, timeout: object) -> bool:
+    def _await_queue(self, queue: Door, timeout: object) -> bool:
         """Wait until all that a shut queue accepted was delivered and no stage is at it; False: not in time."""
         cdef int64_t deadline = deadline_of(timeout)
-        cdef StageBridge bridge = queue
-        cdef EventsQueue* q = bridge.q
+        cdef EventsQueue* q = (<Door?> queue).q
         if not await_quiet(self.core, q, deadline):
             return False
         if not await_position(self.core, q, equeue_target(q), deadline):
@@ -155,13 +152,13 @@ cdef class PipelineCore(ListenCore):
         equeue_disable(q)
         return await_idle(self.core, q, deadline)
 
-    def _drop_queue(self, queue: StageBridge) -> None:
+    def _drop_queue(self, queue: Door) -> None:
         """Let a queue go, after _await_queue() or before _open_queue(), when no subscription is attached to it.
 
         Then its protocol may be registered again. Its memory is freed as soon as nobody who came
         before looks at it. Under the face's lock.
         """
-        cdef StageBridge bridge = queue
+        cdef StageBridge bridge = (<Door?> queue).bridge
         bridge_detach(bridge)
         bridge_reclaim(bridge)
         self.bridges[bridge.q.protocol] = None

@@ -103,9 +103,9 @@ class PipelineCore(NotifyCore):
         self._stages[protocol] = Stage(protocol, queue, self._wq, self._on_error)
         return self._stages[protocol]
 
-    def _open_queue(self, protocol: int) -> None:
+    def _open_queue(self, queue: Stage) -> None:
         """Let the events of a protocol in."""
-        self._doors[protocol] = self._stages[protocol].queue
+        self._doors[queue.protocol] = queue.queue
 
     def _shut_queue(self, protocol: int) -> None:
         """Let no event of a protocol in any more: it names nothing registered, and producers are closed.
