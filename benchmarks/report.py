@@ -118,9 +118,7 @@ def print_targets(results: dict[str, Any]) -> None:
     verdicts = [(name, verdict) for name, result in results.items() for verdict in result["targets"]]
     if not verdicts:
         return
-    table = table_of(
-        "targets", "target", "ours", "peer's", "ratio", "found", "best", "floor", "", "spread", ""
-    )
+    table = table_of("targets", "target", "ours", "peer's", "ratio", "found", "best", "floor", "", "spread", "")
     last = ""
     for name, verdict in verdicts:
         if name != last:

@@ -26,7 +26,9 @@ BOOST_CLOCK = "boost spsc_queue consume_all, clock read for each"
 BOOST_SHARED = "boost queue consume_all, many may push"
 LOCKED = "the records, written by C, two locked instructions each"
 
-path.target("a clock read for each event: <= 30 ns", value_of(CLOCK), at_most=30, floor=value_of(BOOST_CLOCK))
+path.target(
+    "a clock read for each event: <= 30 ns", value_of(CLOCK), at_most=30, floor=value_of(BOOST_CLOCK)
+)
 path.target(
     "a shared producer: <= 30 ns",
     value_of(SHARED, beside=BOOST_SHARED),
