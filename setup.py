@@ -4,6 +4,7 @@ Switches, read from the environment (`1` is on):
 
 TOCSIN_PURE=1           compile nothing: the backend in plain Python (tocsin.pure) is all there is
 TOCSIN_DEBUG=1          debug information, almost no optimisation, and memory that is looked after
+                        (TOCSIN_DEBUG=symbols: without the latter, for valgrind)
 TOCSIN_SANITIZE=thread  compile and link with -fsanitize=thread (or address, undefined), which looks by itself
 """
 
@@ -18,8 +19,9 @@ from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError
 
 PURE = os.environ.get("TOCSIN_PURE") == "1"
-DEBUG = os.environ.get("TOCSIN_DEBUG") == "1"
+DEBUG = os.environ.get("TOCSIN_DEBUG") in ("1", "symbols")
 SANITIZE = os.environ.get("TOCSIN_SANITIZE")
+CHECKS = os.environ.get("TOCSIN_DEBUG") == "1" and not SANITIZE
 
 PYX = Path("pyx")
 SOURCES = sorted(PYX.rglob("*.pyx"))
@@ -34,7 +36,7 @@ WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of
 ERRORS = ["-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types"]
 COMPILE = ["-std=c11", "-fvisibility=hidden", "-fno-strict-aliasing", *ERRORS]
 COMPILE += ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
-COMPILE += ["-DTOCSIN_CHECKS"] if DEBUG and not SANITIZE else []  # memory_checked.h
+COMPILE += ["-DTOCSIN_CHECKS"] if CHECKS else []  # memory_checked.h
 COMPILE += ["-fno-builtin-memset"]  # of 128 bytes for each Event: gcc makes it a rep stos, 5 ns of 77 a call
 LINK = ["-Wl,-z,now"] if sys.platform == "linux" else []  # so that no first call looks a symbol up
 LINK += [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]

@@ -110,7 +110,7 @@ def is_told(name: str, told: str) -> bool:
 
 def checked_tree(folder: Path) -> Path:
     """Return a copy of the tree in which the core was built with TOCSIN_DEBUG=1 and no sanitizer."""
-    return tools.tree(folder, "plain")
+    return tools.tree(folder, "checked")
 
 
 def environment(copy: Path) -> dict[str, str]:

@@ -20,7 +20,8 @@ GIVEN_UP = 1800.0  # seconds after which a run has hung
 LONG_ENOUGH = 90.0  # with a planted bug: what it breaks may hang, and it was reported long before
 
 SWITCHES = {
-    "plain": {},
+    "plain": {"TOCSIN_DEBUG": "symbols"},  # for valgrind, which looks after memory by itself
+    "checked": {},  # for tests/checked
     "thread": {"TOCSIN_SANITIZE": "thread"},
     "address": {"TOCSIN_SANITIZE": "address,undefined"},
     # For tests/fuzz: the compiler of the library that is loaded there, which counts edges too.
