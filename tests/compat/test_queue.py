@@ -8,6 +8,7 @@ import math
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import weakref
@@ -547,6 +548,36 @@ def test_a_forked_child_has_the_items_and_none_of_the_waiters(make: Any) -> None
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     q.put(1)
     finish(waiting)
+
+
+AT_EXIT = """
+import threading
+from tocsin.compat import queue
+
+def wait_long(q):
+    while True:
+        q.get()
+
+def wait_briefly(q):
+    while True:
+        try:
+            q.get(timeout=0.0005)
+        except queue.Empty:
+            pass
+
+for kind in (queue.Queue, queue.LifoQueue, queue.PriorityQueue):
+    q = kind()
+    for work in (wait_long, wait_briefly):
+        threading.Thread(target=work, args=(q,), daemon=True).start()
+    for n in range(50):
+        q.put(n)
+"""
+
+
+def test_daemon_threads_that_wait_do_not_hinder_the_exit() -> None:
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, timeout=PATIENCE)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_the_backend_decides() -> None:

@@ -133,7 +133,7 @@ class Side(Generic[T]):
     def task_done(self) -> None:
         """Say that one item that was got is dealt with; ValueError: more than were put."""
         self._items.task_done()
-        if self._joiners.futures:
+        if self._joiners.futures and not self._items.unfinished_tasks:
             self._joiners.call(self._parent._loop)
 
     def shutdown(self, immediate: bool = False) -> None:
