@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PYX = ROOT / "pyx"
-LIMIT = 1 << 20
+LIMIT = 1_000_000
 
 pytestmark = pytest.mark.slow
 
