@@ -118,7 +118,9 @@ def print_targets(results: dict[str, Any]) -> None:
     verdicts = [(name, verdict) for name, result in results.items() for verdict in result["targets"]]
     if not verdicts:
         return
-    table = table_of("targets", "target", "ours", "peer's", "ratio", "found", "best", "floor", "", "spread", "")
+    table = table_of(
+        "targets", "target", "ours", "peer's", "ratio", "found", "best", "floor", "", "spread", ""
+    )
     last = ""
     for name, verdict in verdicts:
         if name != last:
@@ -129,8 +131,8 @@ def print_targets(results: dict[str, Any]) -> None:
     out.print(table)
     out.print(
         "ours, peer's: medians; ratio: peer's by ours; found: what the target is about, the median of the\n"
-        "rounds; floor: the same for the least that would have to be done here, by whatever means; MET AT BEST:\n"
-        "only the best round keeps the bound; in brackets: an aim, not counted"
+        "rounds; floor: the same for the least that would have to be done here, by whatever means;\n"
+        "MET AT BEST: only the best round keeps the bound; in brackets: an aim, not counted"
     )
     out.print()
 

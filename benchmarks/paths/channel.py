@@ -4,8 +4,8 @@ The main thread reads; the producer is on a thread of its own, without the GIL. 
 4 MiB; the channel has room for 65,536 events, and a full one blocks its protocol, so every event arrives.
 Refusals are retries, as in native_to_native.py.
 
-The floors: Boost's queue with the same records, which is one hop where this has two; and iteration over events
-that are in the channel already, with no other thread about.
+The floors: Boost's queue with the same records, which is one hop where this has two; and iteration over
+events that are in the channel already, with no other thread about.
 """
 
 import threading
@@ -73,17 +73,20 @@ path.case(BOOST, N, peer=True, needs=(native.boost_here,))(boost(PAUSES[-1], tak
 
 @path.case(FILLED, CAPACITY, needs=(native.here, channels))
 def filled():
-    with pipeline_of(workers=0) as pipeline, opened(pipeline) as channel:
-        with pipeline.producer(BENCH, exclusive=True) as producer:
+    with (
+        pipeline_of(workers=0) as pipeline,
+        opened(pipeline) as channel,
+        pipeline.producer(BENCH, exclusive=True) as producer,
+    ):
 
-            def run(n):
-                native.produce(producer, n, 1)
-                pipeline.flush()
-                began = perf_counter_ns()
-                one_by_one(channel, n)
-                return perf_counter_ns() - began
+        def run(n):
+            native.produce(producer, n, 1)
+            pipeline.flush()
+            began = perf_counter_ns()
+            one_by_one(channel, n)
+            return perf_counter_ns() - began
 
-            yield Round(run, books_of(pipeline))
+        yield Round(run, books_of(pipeline))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import threading
 
 from benchmarks import native
 from benchmarks.harness import Path, Round
-from benchmarks.paths.native_to_native import N, PAUSES, boost, through
+from benchmarks.paths.native_to_native import PAUSES, N, boost, through
 from benchmarks.targets import value_of
 from benchmarks.worlds import BENCH, PATIENCE, PAYLOAD, RING, books_of, pipeline_of
 
@@ -26,9 +26,7 @@ BOOST_CLOCK = "boost spsc_queue consume_all, clock read for each"
 BOOST_SHARED = "boost queue consume_all, many may push"
 LOCKED = "the records, written by C, two locked instructions each"
 
-path.target(
-    "a clock read for each event: <= 30 ns", value_of(CLOCK), at_most=30, floor=value_of(BOOST_CLOCK)
-)
+path.target("a clock read for each event: <= 30 ns", value_of(CLOCK), at_most=30, floor=value_of(BOOST_CLOCK))
 path.target(
     "a shared producer: <= 30 ns",
     value_of(SHARED, beside=BOOST_SHARED),

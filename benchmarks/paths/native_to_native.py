@@ -26,7 +26,9 @@ OURS = "native -> native, exclusive producer"
 TAKE_ONE, TAKE_ALL = "boost spsc_queue pop, {} pauses", "boost spsc_queue consume_all, {} pauses"
 TAKE_ONES, TAKE_ALLS = ([name.format(pauses) for pauses in PAUSES] for name in (TAKE_ONE, TAKE_ALL))
 
-path.target("<= 10 ns, timestamp given", value_of(OURS, beside=TAKE_ALLS), at_most=10, floor=value_of(TAKE_ALLS[-1]))
+path.target(
+    "<= 10 ns, timestamp given", value_of(OURS, beside=TAKE_ALLS), at_most=10, floor=value_of(TAKE_ALLS[-1])
+)
 path.target("faster than boost's pop", times_faster(OURS, TAKE_ONES), at_least=1, unit="times")
 path.target("<= 1.2 times boost's consume_all", share(OURS, TAKE_ALLS), at_most=1.2, unit="of it")
 
@@ -52,7 +54,7 @@ path.case(OURS, N, needs=(native.here,))(through(exclusive=True, timestamp=1))
 
 
 def boost(pauses, *, take_all, clock=False, kind="spsc"):
-    """Return a world of one of boost's queues: `kind` is "spsc", or "shared" for the one of many producers."""
+    """Return a world of one of boost's queues: `kind`: "spsc", or "shared", for many producers."""
 
     def world():
         opening, closing, run = (

@@ -1,10 +1,10 @@
 /* Preloaded into an interpreter: fails the n-th allocation or thread of the core, or of Python, and counts
  * what the core holds.
  *
- * "Of the core" is a call whose return address lies in one of the ranges that were given to faults_watch(): the
- * text of tocsin's modules. Their blocks are in a table from malloc to free, wherever they are freed, so what
- * is left in it is theirs. Python's own allocators are wrapped on demand; there a failure is for the thread
- * that armed it alone, since workers of a live pipeline allocate whenever they like.
+ * "Of the core" is a call whose return address lies in one of the ranges that were given to faults_watch():
+ * the text of tocsin's modules. Their blocks are in a table from malloc to free, wherever they are freed, so
+ * what is left in it is theirs. Python's own allocators are wrapped on demand; there a failure is for the
+ * thread that armed it alone, since workers of a live pipeline allocate whenever they like.
  */
 #define _GNU_SOURCE
 #include <Python.h>
@@ -27,13 +27,15 @@ enum kind { CORE = 1, THREADS = 2, PYTHON = 4 };
 
 /* -- which call fails ---------------------------------------------------------------------------- */
 
-static struct { uintptr_t begin, end; } ranges[256];
+static struct {
+    uintptr_t begin, end;
+} ranges[256];
 static int ranges_used;
 
 static atomic_int armed;
-static atomic_long seen;      /* calls of that kind since it was armed */
+static atomic_long seen; /* calls of that kind since it was armed */
 static atomic_long failed;
-static long first_to_fail;    /* counted from 1; 0: none */
+static long first_to_fail; /* counted from 1; 0: none */
 static int all_after_it;
 static _Thread_local int arms __attribute__((tls_model("initial-exec")));
 
@@ -155,7 +157,8 @@ void free(void *block) {
     __libc_free(block);
 }
 
-static void *map_pages(void *caller, void *address, size_t length, int protection, int flags, int file, off_t at) {
+static void *map_pages(void *caller, void *address, size_t length, int protection, int flags, int file,
+                       off_t at) {
     void *pages;
 
     if (is_ours(caller) && fails(CORE)) {
@@ -168,7 +171,8 @@ static void *map_pages(void *caller, void *address, size_t length, int protectio
 
 /* Under both names, of which Python.h's switches let C have one only. */
 void *mmap_plain(void *address, size_t length, int protection, int flags, int file, off_t at) __asm__("mmap");
-void *mmap_large(void *address, size_t length, int protection, int flags, int file, off_t at) __asm__("mmap64");
+void *mmap_large(void *address, size_t length, int protection, int flags, int file,
+                 off_t at) __asm__("mmap64");
 
 void *mmap_plain(void *address, size_t length, int protection, int flags, int file, off_t at) {
     return map_pages(__builtin_return_address(0), address, length, protection, flags, file, at);
@@ -183,7 +187,8 @@ int munmap(void *pages, size_t length) {
     return (int)syscall(SYS_munmap, pages, length);
 }
 
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *argument) {
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *),
+                   void *argument) {
     static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
     if (create == NULL)
