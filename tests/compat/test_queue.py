@@ -404,7 +404,7 @@ def test_ctrl_c_ends_each_wait(make: Any, on_signal: Any, wait: str) -> None:
 
 
 def is_asleep(thread: threading.Thread) -> bool:
-    """Return whether it sleeps in the kernel: what has been counted as waiting may still be on its way there."""
+    """Return whether it sleeps in the kernel: one counted as waiting may still be on its way there."""
     return Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
