@@ -27,7 +27,8 @@ DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
 COLD = {"ending", "finaliser", "header", "listen", "opening", "payload", "pool", "subscription"}
-COLD |= {"queuecore", "ties", "times", "waits"}
+COLD |= {"ties", "times", "waits"}
+COLD |= {"queuecore"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
 
