@@ -29,7 +29,7 @@ class Figure:
     alone: bool = False
 
     def values(self, rows: Sequence[Row]) -> tuple[list[float], float] | None:
-        """Give the figure of each round, and that of the best ones; None: not all of its cases were measured."""
+        """Give the figure of each round, and that of the best ones; None: a case was not measured."""
         ours, other = self.rows(rows)
         if ours is None or (other is None and not self.alone):
             return None

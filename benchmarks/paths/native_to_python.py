@@ -4,8 +4,8 @@ The queue has the default 4 MiB; a producer that finds it full is refused, pause
 refusals counted here are retries. The producer is exclusive and gives the timestamps. The main thread is
 inside it, without the GIL, until all events are accepted.
 
-The floors: C that calls a Python function with a new object each time, in one thread; and Boost's queue with the
-same records, without any Python.
+The floors: C that calls a Python function with a new object each time, in one thread; and Boost's queue with
+the same records, without any Python.
 """
 
 from collections import deque

@@ -4,8 +4,8 @@ SQ is queue.SimpleQueue with a consumer thread that takes n tuples (protocol, ev
 nothing with them. The job is the same with what a user then needs: the key is looked up and its handler
 called. Either side has room for a whole round, and the handler of both does nothing.
 
-The floor with the GIL is the same work in one thread: without workers flush() calls the handler, and neither the
-GIL nor a cache line changes hands.
+The floor with the GIL is the same work in one thread: without workers flush() calls the handler, and neither
+the GIL nor a cache line changes hands.
 """
 
 from itertools import repeat

@@ -13,12 +13,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tocsin.backend
-from helpers import PATIENCE
+from helpers import PATIENCE, eventually
 from tocsin.compat import queue as ours
 from tocsin.compat import standard
 
@@ -400,6 +401,42 @@ def test_ctrl_c_ends_each_wait(make: Any, on_signal: Any, wait: str) -> None:
         wait_and_be_interrupted()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     assert q.qsize() == (wait != "get")
+
+
+def is_asleep(thread: threading.Thread) -> bool:
+    """Return whether it sleeps in the kernel: one counted as waiting may still be on its way there."""
+    return Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@compiled_only
+def test_a_waiter_that_is_interrupted_passes_its_call_on() -> None:
+    q: ours.Queue[int] = ours.Queue()
+    got: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def call_and_interrupt_the_first() -> None:
+        eventually(lambda: standard.waiting(q)[0] == 1)
+        second = running(lambda: got.append(q.get()))
+        eventually(lambda: standard.waiting(q)[0] == 2 and is_asleep(second))
+        q.put(1)  # calls the main thread, which came first
+        signal.pthread_kill(main, signal.SIGUSR1)  # and which has not gone on yet: we have the GIL
+        finish(second)
+
+    main = threading.get_ident()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    taken: list[int] = []
+    caller = running(call_and_interrupt_the_first)
+    with contextlib.suppress(KeyboardInterrupt):
+        taken.append(q.get())  # or it has gone on, on another day
+        threading.Event().wait(PATIENCE)
+    for item in taken:
+        q.put(item)
+    finish(caller)
+    signal.signal(signal.SIGUSR1, before)
+    assert got == [1]
 
 
 # ---------------------------------------------------------------------------------------- waiting

@@ -188,10 +188,10 @@ cdef class QueueCore:
 
     def qsize(self):
         """Return how many items there are now. Any thread."""
-        if self.q.has_moved:
-            return Standard.qsize(self)
+        cdef Py_ssize_t count = 0
         with cython.critical_section(self):     # not from before the caller's last look elsewhere
-            return self.q.items.count
+            count = self.q.items.count
+        return Standard.qsize(self) if self.q.has_moved else count
 
     def empty(self):
         """Return whether there is no item now. Any thread."""
