@@ -1,5 +1,5 @@
-/* What the native cases need: producers, subscribers that do next to nothing, and floors: the least that a thread
- * would have to do. No GIL, no Python. */
+/* What the native cases need: producers, subscribers that do next to nothing, and floors: the least that a
+ * thread would have to do. No GIL, no Python. */
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -162,7 +162,8 @@ static void *watch_flag(void *argument) {
     return NULL;
 }
 
-/* Raise a flag n times, `gap` ns or up to a half more apart, for a thread that does nothing but look at it. */
+/* Raise a flag n times, `gap` ns or up to a half more apart, for a thread that does nothing but look at it.
+ */
 int64_t raise_flags(uint64_t n, uint64_t gap, uint64_t *waits) {
     struct flag flag = {n, 0, 0, waits};
     pthread_t watcher;

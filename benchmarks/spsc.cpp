@@ -1,5 +1,5 @@
-// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, and boost::lockfree::queue, which several
-// may push to, on that of paths/native_shared.py.
+// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, and boost::lockfree::queue, which
+// several may push to, on that of paths/native_shared.py.
 //
 // Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
 // or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
@@ -100,7 +100,8 @@ queue *spsc_open() { return new queue; }
 
 void spsc_close(queue *q) { delete q; }
 
-std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, int clock, const unsigned char *payload) {
+std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, int clock,
+                      const unsigned char *payload) {
     return run(q, n, pauses, all, clock, payload);
 }
 

@@ -74,7 +74,8 @@ def listed(names: str | Sequence[str]) -> tuple[str, ...]:
 class Target:
     """What is promised: text, figure, bound.
 
-    floor: the same figure of the least that would have to be done, printed beside ours. on: "gil" or "free-threaded", for the builds that the promise is about. aim: to be reached for.
+    floor: the same figure of the least that would have to be done, printed beside ours. on: "gil" or
+    "free-threaded", for the builds that the promise is about. aim: to be reached for.
     """
 
     text: str

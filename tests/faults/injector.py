@@ -89,7 +89,7 @@ def compile_interposer(folder: Path) -> Path:
 
 
 def survives(folder: Path) -> bool:
-    """Return whether this interpreter survives that its own allocations fail: then Kind.python tells of us."""
+    """Return whether this interpreter survives failures of its own: then Kind.python tells of us."""
     return run_driver(folder, "tests.faults.interpreter").returncode == 0
 
 
