@@ -6,12 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.sanitize.check import CHECKS
+from tests.sanitize.check import EVERY
 from tests.verify.row import NotRun
 
 
 def main() -> int:
-    names = [check.__name__ for check in CHECKS]
+    names = [check.__name__ for check in EVERY]
     parser = argparse.ArgumentParser(prog="python -m tests.sanitize", description=__doc__)
     parser.add_argument("--budget", type=float, default=150, help="seconds for all together (150)")
     parser.add_argument("--folder", type=Path, help="where to build; kept afterwards (a temporary folder)")
@@ -23,7 +23,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for check in CHECKS:
+        for check in EVERY:
             if options.names and check.__name__ not in options.names:
                 continue
             began = time.monotonic()

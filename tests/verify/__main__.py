@@ -30,6 +30,8 @@ CHECKS = {
     "interleavings": ("tests.interleave.check", "rows", 0.35),
     "situations": ("tests.native.check", "rows", 0.1),
     "sanitizers": ("tests.sanitize.check", "CHECKS", 0.3),
+    "sanitized-threads": ("tests.sanitize.check", "THREADS", 0.3),
+    "sanitized-memory": ("tests.sanitize.check", "MEMORY", 0.3),
     "endings": ("tests.endings.check", "rows", 0.1),
     "faults": ("tests.faults.check", "rows", 0.1),
     "free-threaded": ("tests.free_threaded.check", "rows", 0.1),
