@@ -186,6 +186,20 @@ def test_of_several_peers_the_best_one_counts() -> None:
     assert (verdict["peer"]["case"], verdict["median"], verdict["verdict"]) == ("fast", 1.0, MISSED)
 
 
+def test_a_floor_is_found_as_the_figure_is_and_changes_no_verdict() -> None:
+    cases = {"ours": (8.0, 9.0, 10.0), "peer": (20.0, 18.0, 30.0), "least": (4.0, 6.0, 5.0)}
+    figure, floor = times_faster("ours", "peer"), times_faster("least", "peer")
+    without, with_one, lacking = measured(
+        cases,
+        (figure, {"at_least": 4}),
+        (figure, {"at_least": 4, "floor": floor}),
+        (figure, {"at_least": 4, "floor": value_of("elsewhere")}),
+    )["targets"]
+    assert with_one["floor"] == 5.0
+    assert without["floor"] is lacking["floor"] is None
+    assert {verdict["verdict"] for verdict in (without, with_one, lacking)} == {MISSED}
+
+
 def test_an_aim_is_never_a_miss_and_another_build_is_none_of_ours() -> None:
     other = "gil" if backend.gil_is_off else "free-threaded"
     results = measured(
@@ -206,7 +220,8 @@ def test_targets_name_cases_that_exist(path: Path) -> None:
     assert len(set(names)) == len(names)
     rows = {name for case in path.cases for name in row_names(case)}
     for target in path.targets:
-        assert {target.figure.ours, *target.figure.others} <= rows, target.text
+        for figure in filter(None, (target.figure, target.floor)):
+            assert {figure.ours, *figure.others} <= rows, target.text
         assert (target.at_most is None) != (target.at_least is None), target.text
 
 
