@@ -15,7 +15,7 @@ from benchmarks.worlds import hop as through
 
 N = 100_000
 
-hop.case("tocsin notify", N, note="a Python callable with each event")(python_to_python.ours)
+hop.case("tocsin notify", N, note="a Python callable with each event")(python_to_python.ours())
 hop.case("tocsin notify_many(1000)", N, note="the same, 1,000 records in a call")(notify_many.to_callable)
 
 
