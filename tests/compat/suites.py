@@ -55,8 +55,10 @@ def count(pattern: str, text: str) -> int:
 
 def run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder; its output in one piece."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(command, cwd=folder, env=env, text=True, timeout=PATIENCE, **streams)  # type: ignore[call-overload, no-any-return]
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(
+        command, cwd=folder, env=env, text=True, timeout=PATIENCE, stdout=out, stderr=err, check=False
+    )
 
 
 def queue_suite(folder: Path) -> Outcome:

@@ -30,6 +30,7 @@ def test_a_flood_costs_the_loop_few_wake_ups(kind: Any) -> None:
         q, n = kind(), 5000
         loop, wakes = asyncio.get_running_loop(), []
         call = loop.call_soon_threadsafe
+        # a method of this loop alone
         loop.call_soon_threadsafe = lambda *a, **k: wakes.append(1) or call(*a, **k)  # type: ignore
         waiting = asyncio.create_task(q.async_q.get())
         await asyncio.sleep(0)

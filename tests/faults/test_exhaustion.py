@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import sandbox
 from compiling import run_python
 
 pytestmark = [
@@ -13,7 +14,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="limits and filters of Linux"),
 ]
 
-SCENE = """
+SCENE = (
+    Path(sandbox.__file__).read_text()
+    + """
 import ctypes, inspect, platform, resource, struct, sys, threading      # inspect: else imported late
 import tocsin
 
@@ -34,11 +37,12 @@ def balances(pipeline):
         known = counts.delivered + counts.unclaimed + counts.abandoned + counts.pending
         assert counts.accepted == known, counts
 """
+)
 
 
 def runs(program: str, folder: Path) -> None:
     done = run_python("-c", SCENE + textwrap.dedent(program), cwd=folder)
-    if done.returncode == 77:
+    if done.returncode == sandbox.NOT_HERE:
         pytest.skip("this system lets nobody set up a seccomp filter")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -101,25 +105,9 @@ def test_without_address_space_each_call_is_refused_as_a_whole_and_works_later(t
     )
 
 
-WITHOUT_BARRIERS = """
-        # seccomp: membarrier (324 on x86-64, 283 elsewhere) fails with EPERM, in every thread
-        def forbid_barriers():
-            number = 324 if platform.machine() == "x86_64" else 283
-            rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number)]
-            rules += [(0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
-            code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
-            program = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code))
-            libc = ctypes.CDLL(None, use_errno=True)
-            libc.prctl(38, 1, 0, 0, 0)                         # no new privileges
-            if libc.syscall(317 if number == 324 else 277, 1, 1, program) != 0:   # filter, all threads
-                sys.exit(77)
-"""
-
-
 def test_without_barriers_from_the_beginning_kicks_are_atomic(tmp_path: Path) -> None:
     runs(
-        WITHOUT_BARRIERS
-        + """
+        """
         forbid_barriers()
         try:
             tocsin.Pipeline(kick="membarrier")
@@ -139,8 +127,7 @@ def test_without_barriers_from_the_beginning_kicks_are_atomic(tmp_path: Path) ->
 def test_barriers_that_go_while_events_flow_lose_none(tmp_path: Path) -> None:
     """Two writers, a callable, a batch and a channel: what was accepted came, with either form."""
     runs(
-        WITHOUT_BARRIERS
-        + """
+        """
         seen, batched, accepted = [], [], []
         with tocsin.Pipeline() as pipeline, tocsin.Pipeline() as idle:
             if pipeline.kick != "membarrier":

@@ -22,11 +22,8 @@ def gates() -> Iterator[list[Gate]]:
         gate.open = 1
 
 
-def test_max_workers_less_one_may_hang_in_python(
-    make_pipeline: Callable[..., Any], make_hold: Callable[[], Hold]
-) -> None:
-    pipeline = make_pipeline(workers=1, max_workers=MOST)
-    holds = [make_hold() for _ in range(MOST - 1)]
+def hang(pipeline: Any, holds: list[Hold]) -> None:
+    """Have a protocol of its own hang in each of these callables."""
     for number, hold in enumerate(holds):
         hung = Motor(0x20 + number, f"hung{number}")
         pipeline.register(hung)
@@ -34,6 +31,14 @@ def test_max_workers_less_one_may_hang_in_python(
         pipeline.notify(hung.tick, (number,))
     for hold in holds:
         hold.await_entry()
+
+
+def test_max_workers_less_one_may_hang_in_python(
+    make_pipeline: Callable[..., Any], make_hold: Callable[[], Hold]
+) -> None:
+    pipeline = make_pipeline(workers=1, max_workers=MOST)
+    holds = [make_hold() for _ in range(MOST - 1)]
+    hang(pipeline, holds)
     stays_live(pipeline)
     assert [len(hold.calls) for hold in holds] == [1] * len(holds)
 
@@ -75,13 +80,7 @@ def test_who_hangs_with_every_worker_loses_nothing(
 ) -> None:
     pipeline = make_pipeline(workers=1, max_workers=2)
     holds = [make_hold() for _ in range(2)]
-    for number, hold in enumerate(holds):
-        hung = Motor(0x20 + number, f"hung{number}")
-        pipeline.register(hung)
-        pipeline.subscribe(hung.tick, hold)
-        pipeline.notify(hung.tick, (number,))
-    for hold in holds:
-        hold.await_entry()
+    hang(pipeline, holds)
     got: list[int] = []
     pipeline.register(LIVE)
     pipeline.subscribe(LIVE.tick, lambda event: got.append(event.report.n))

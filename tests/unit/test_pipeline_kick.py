@@ -4,10 +4,12 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sandbox
 import tocsin
 from helpers import MOTOR
 
@@ -45,7 +47,6 @@ def test_a_sandbox_that_forbids_barriers_later_changes_the_form_and_loses_nothin
     if not has_membarrier():
         pytest.skip("no membarrier on this system")
     program = """
-        import ctypes, struct, sys
         import tocsin
 
         P = tocsin.Protocol(0x80, "p", {"raw": tocsin.EventType(0)})
@@ -56,18 +57,7 @@ def test_a_sandbox_that_forbids_barriers_later_changes_the_form_and_loses_nothin
             pipeline.notify(P.raw, b"before")
             assert pipeline.flush(timeout=10) and pipeline.kick == "membarrier"
 
-            # seccomp: membarrier (324 on x86-64, 283 elsewhere) fails with EPERM, in every thread
-            import platform
-            number = 324 if platform.machine() == "x86_64" else 283
-            rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number)]
-            rules += [(0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
-            code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
-            program = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code))
-            libc = ctypes.CDLL(None, use_errno=True)
-            libc.prctl(38, 1, 0, 0, 0)                         # no new privileges
-            if libc.syscall(317 if number == 324 else 277, 1, 1, program) != 0:   # filter, all threads
-                sys.exit(77)
-
+            forbid_barriers()
             for number in range(500):
                 assert pipeline.notify(P.raw, str(number).encode())
                 if number % 100 == 0:
@@ -77,8 +67,11 @@ def test_a_sandbox_that_forbids_barriers_later_changes_the_form_and_loses_nothin
         assert seen == [b"before", *(str(number).encode() for number in range(500))]
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", Path(sandbox.__file__).read_text() + textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    if done.returncode == 77:
+    if done.returncode == sandbox.NOT_HERE:
         pytest.skip("this system lets nobody set up a seccomp filter")
     assert (done.returncode, done.stderr) == (0, "")

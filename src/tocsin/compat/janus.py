@@ -215,6 +215,7 @@ class HookedItems(standard.Queue[T]):
     """Keep the items where the hooks of a janus queue put them."""
 
     def __init__(self, parent: Queue[T], maxsize: int) -> None:
+        # Methods of this instance alone, which a type checker takes for a mistake.
         self._init, self._qsize = parent._init, parent._qsize  # type: ignore[method-assign]
         self._put, self._get = parent._put, parent._get  # type: ignore[method-assign]
         super().__init__(maxsize)

@@ -90,12 +90,14 @@ else:
     class LifoQueue(Queue[T], original.LifoQueue[T]):
         """Be last in, first out."""
 
+    # typeshed wants items that can be compared; the other two bases take any.
     class PriorityQueue(Queue[T], original.PriorityQueue[T]):  # type: ignore[type-var]
         """Give the least item first."""
 
 
 def waiting(q: original.Queue[Any]) -> tuple[int, int, int]:
     """Return how many threads wait in get, put and join, on either path. Any thread; for tests."""
+    # What is looked at is not in the declared types: the compiled core's own, and the inside of a Condition.
     if getattr(q, "is_compiled", False):
         parked: tuple[int, int, int] = q.waiting()  # type: ignore[attr-defined]
         return parked

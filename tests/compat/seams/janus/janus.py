@@ -1,5 +1,6 @@
 """Stands before janus on PYTHONPATH; what tocsin.compat.janus lacks, its suite misses."""
 
+# A stand-in is all that the other one exports, whatever that is.
 from tocsin.compat import janus as ours
 from tocsin.compat.janus import *  # noqa: F403
 from tocsin.compat.janus import __version__  # noqa: F401

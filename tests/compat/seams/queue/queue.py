@@ -69,6 +69,7 @@ if "tocsin.compat.queue" not in sys.modules:
     tocsin.compat.queue._PySimpleQueue = real._PySimpleQueue
     count_calls(tocsin.compat.queue.Queue)
 
+# Below, since only now the real module is out of the way; for the suite, which takes them from here.
 from tocsin.compat.queue import (  # noqa: E402, F401
     Empty,
     Full,
