@@ -80,10 +80,10 @@ def test_without_address_space_each_call_is_refused_as_a_whole_and_works_later(t
             "workers": lambda: tocsin.Pipeline(workers=1000, max_workers=1000).close(timeout=PATIENCE),
         }
         goes_through(pipeline, MOTOR.limit)
-        pages = int(open("/proc/self/statm").read().split()[0])
         before = resource.getrlimit(resource.RLIMIT_AS)
         for name, call in calls.items():
             was = pipeline.protocols, pipeline.subscriptions
+            pages = int(open("/proc/self/statm").read().split()[0])
             # Enough for the heaps that glibc reserves for each thread, and less than any of the calls needs.
             resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (768 << 20), before[1]))
             try:
