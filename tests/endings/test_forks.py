@@ -1,8 +1,11 @@
 """A fork of a process with open pipelines: the child's begin anew, the parent's notice nothing."""
 
+import threading
+
 import pytest
 
-from helpers import assert_ends_well
+from helpers import PATIENCE, Crew, assert_ends_well
+from tocsin import forks
 
 PRELUDE = """
 import ctypes, errno, os, signal, sys, threading, time
@@ -26,7 +29,7 @@ def test_the_child_has_its_subscriptions_and_nothing_queued(workers: int | None)
     run(f"""
 pipeline = opened(hear, workers={workers})
 batches = []
-pipeline.subscribe(MOTOR.tick, lambda batch: batches.extend(batch.array["n"].tolist()), batch=True)
+pipeline.subscribe(MOTOR.tick, lambda batch: batches.extend(event.report.n for event in batch), batch=True)
 late = pipeline.subscribe((0x90, 1), hear)
 assert pipeline.notify(MOTOR.tick, (1,)) and pipeline.flush()
 pipeline.freeze()
@@ -173,6 +176,38 @@ assert books[MOTOR.id].accepted + books[PUMP.id].accepted == sum(sent)
 assert [n for _, n in got] == list(range(books[MOTOR.id].accepted))
 assert len(read) + channel.stats().dropped == books[PUMP.id].accepted
 """)
+
+
+def test_threads_that_fork_one_after_the_other_release_each_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turnstile:
+        """A lock whose release ends when the next one has it."""
+
+        def __init__(self) -> None:
+            self.lock, self.is_taken_again = threading.RLock(), threading.Event()
+
+        def acquire(self, timeout: float) -> bool:
+            return self.lock.acquire(timeout=PATIENCE)
+
+        def release(self) -> None:
+            self.lock.release()
+            assert self.is_taken_again.wait(PATIENCE)
+
+    turnstile = Turnstile()
+    monkeypatch.setattr(forks, "_one_at_a_time", [turnstile])
+
+    def second() -> None:
+        forks._before()
+        turnstile.is_taken_again.set()
+        assert first_is_done.wait(PATIENCE)
+        forks._in_parent()
+
+    first_is_done = threading.Event()
+    forks._before()
+    crew = Crew(second)
+    forks._in_parent()
+    first_is_done.set()
+    crew.join()
+    assert turnstile.lock.acquire(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("batch", [False, True])
