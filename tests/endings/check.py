@@ -1,7 +1,8 @@
 """Interpreters that end and processes that fork, many times: the rows of tests.verify.
 
-Ends: each situation of situations.py again and again, on each Python that is there: its own exit status,
-in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this Python.
+Ends: each situation of situations.py again and again, on each Python that is there, a row for each: its own
+exit status, in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this
+Python. The long one runs two programs at a time: most of what they do is waiting.
 
 Forks: tests/endings/test_forks.py, once in the short form; the planted bug is a child whose pipelines do not
 begin anew.
@@ -11,10 +12,11 @@ import glob
 import os
 import re
 import sys
-import sysconfig
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.endings.situations import PLANTED, SITUATIONS, TESTS, End, run
+from tests.endings.situations import PLANTED, SITUATIONS, TESTS, run
 from tests.free_threaded.check import copy_tree, must
 from tests.free_threaded.check import run as run_command
 from tests.verify.row import NotRun, Row
@@ -25,75 +27,74 @@ FULL = 100.0  # seconds: with less, only the Python that runs this
 ROUNDS = 500  # of a Python, all situations together, in the long form
 SHORT_ROUNDS = 2 * len(SITUATIONS)
 PLACES = ("~/.pyenv/versions/3.1[1-9].*/bin/python", "/opt/python3*t/bin/python3*t")
-WHICH = (
-    "import sys, sysconfig; print(sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
-)
+WHICH = """
+import sys, sysconfig
+print("%d.%d" % sys.version_info[:2] + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
+"""
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
-    """Run the situations, then the forks."""
-    return [ends(budget, folder), forks(budget, folder)]
-
-
-def ends(budget: float, folder: Path) -> Row:
-    is_whole = budget >= FULL
-    library = compile_library(TESTS / "capi" / "flood.c", folder)
-    pythons = environments(folder) if is_whole else [sys.executable]
+    """Run the situations on each Python, then the forks."""
     os.environ.setdefault("PYTHONPATH", "")
-    wrong: list[str] = []
-    work = 0
-    for python in pythons:
-        for number in range(ROUNDS if is_whole else SHORT_ROUNDS):
-            name = list(SITUATIONS)[number % len(SITUATIONS)]
-            end = run(python, name, library)
-            work += 1
-            if end.wrong:
-                wrong.append(f"{python}: {name}: {end.wrong}: {end.evidence}")
-    found = {
-        title: caught(run(sys.executable, name, None, code), kind)
+    library = compile_library(TESTS / "capi" / "flood.c", folder)
+    if budget < FULL:
+        return [ends(version_of(sys.executable), sys.executable, library, SHORT_ROUNDS, 1), forks(budget)]
+    found = [
+        ends(version, python, library, ROUNDS, 2) for version, python in environments(folder).items()
+    ]
+    return [*found, forks(budget)]
+
+
+def ends(version: str, python: str, library: Path, rounds: int, at_once: int) -> Row:
+    """Have interpreters end so often, in each situation in turn; then plant what must be noticed."""
+    began = time.monotonic()
+    names = [list(SITUATIONS)[number % len(SITUATIONS)] for number in range(rounds)]
+    with ThreadPoolExecutor(at_once) as pool:
+        told = list(pool.map(lambda name: run(python, name, library), names))
+    took = time.monotonic() - began
+    wrong = [f"{name}: {end.wrong}: {end.evidence}" for name, end in zip(names, told, strict=True) if end.wrong]
+    kinds = {kind: sum(end.wrong == kind for end in told) for kind in ("status", "time", "books")}
+    survived = [
+        f"survived: {title}"
         for title, (name, kind, code) in PLANTED.items()
-    }
-    survived = [f"survived: {title}" for title, is_caught in found.items() if not is_caught]
-    kinds = {kind: sum(f": {kind}: " in line for line in wrong) for kind in ("status", "time", "books")}
+        if run(python, name, None, code).wrong not in kind.split()
+    ]
     return Row(
-        check="exits",
-        ran=f"{len(SITUATIONS)} ends on {len(pythons)} Pythons; wrong: "
+        check=f"exits, {version}",
+        ran=f"{len(SITUATIONS)} ends in {took:.0f} s; wrong: "
         + ", ".join(f"{kind} {n}" for kind, n in kinds.items()),
-        work=work,
+        work=rounds,
         unit="exits",
-        minimum=ROUNDS if is_whole else SHORT_ROUNDS,
+        minimum=SHORT_ROUNDS,
         violations=len(wrong),
         planted=len(PLANTED),
-        caught=sum(found.values()),
+        caught=len(PLANTED) - len(survived),
         note="; ".join(wrong[:3] + survived),
     )
 
 
-def caught(end: End, kind: str) -> bool:
-    return end.wrong == kind
+def version_of(python: str) -> str:
+    """Return which Python an interpreter is: "3.13", or "3.13t" without a GIL."""
+    return must(run_command(python, "-c", WHICH, cwd=TESTS)).strip()
 
 
-def environments(folder: Path) -> list[str]:
+def environments(folder: Path) -> dict[str, str]:
     """Return interpreters with this tree installed: this one, and one of each other version that is there."""
-    pythons = [sys.executable]
-    gil_is_off = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    known = {f"{sys.version_info[:2]} {gil_is_off}"}
+    pythons = {version_of(sys.executable): sys.executable}
     tree = copy_tree(folder / "tree")
     for place in PLACES:
         for candidate in sorted(glob.glob(os.path.expanduser(place)), reverse=True):
-            which = must(run_command(candidate, "-c", WHICH, cwd=folder)).strip()
-            if which in known:
+            version = version_of(candidate)
+            if version in pythons:
                 continue
-            known.add(which)
-            venv = folder / f"venv-{len(known)}"
-            must(run_command(candidate, "-m", "venv", venv, cwd=folder))
-            python = venv / "bin" / "python"
+            must(run_command(candidate, "-m", "venv", folder / f"venv-{version}", cwd=folder))
+            python = str(folder / f"venv-{version}" / "bin" / "python")
             must(run_command(python, "-m", "pip", "install", "-q", "--no-deps", tree, cwd=folder))
-            pythons.append(str(python))
+            pythons[version] = python
     return pythons
 
 
-def forks(budget: float, folder: Path) -> Row:
+def forks(budget: float) -> Row:
     if not hasattr(os, "fork"):
         raise NotRun("this system does not fork")
     chosen = [] if budget >= FULL else ["-k", "child or handles or prefork"]

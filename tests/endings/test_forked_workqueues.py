@@ -1,5 +1,6 @@
 """A WorkQueue in a forked child: closed, and says so; its works are idle, and another queue may have them."""
 
+import pytest
 from tests.endings.test_forks import run
 
 HELD = """
@@ -83,6 +84,7 @@ assert status == [0] and runs == [parent], (status, runs)
 """)
 
 
+@pytest.mark.slow
 def test_a_worker_that_comes_back_from_a_function_in_a_child_ends() -> None:
     run("""
 pids = []
@@ -102,6 +104,7 @@ assert os.read(read, 1000).decode().split() == [str(parent)]
 """)
 
 
+@pytest.mark.slow
 def test_it_is_let_go_of_whoever_had_its_lock_at_the_fork() -> None:
     run("""
 over = threading.Event()

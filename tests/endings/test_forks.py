@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from tests.endings.quick import quick
 
 from helpers import PATIENCE, Crew, assert_ends_well
 from tocsin import forks
@@ -24,7 +25,7 @@ def run(code: str) -> None:
     assert assert_ends_well(PRELUDE + code + '\nprint("done", end="")\n') == "done"
 
 
-@pytest.mark.parametrize("workers", [0, None])
+@pytest.mark.parametrize("workers", quick([0, None], None))
 def test_the_child_has_its_subscriptions_and_nothing_queued(workers: int | None) -> None:
     run(f"""
 pipeline = opened(hear, workers={workers})
@@ -60,6 +61,7 @@ assert batches == [1, 2, 3, 4, 5, 6]
 """)
 
 
+@pytest.mark.slow
 def test_a_child_that_uses_nothing_gets_no_threads_and_ends_at_once() -> None:
     run("""
 pipeline = opened(hear)
@@ -83,7 +85,7 @@ assert switched == [True, False], switched
 
 
 @pytest.mark.native_only("it has native producers")
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("exclusive", quick([False, True], False))
 def test_native_handles_answer_eshutdown_in_the_child_until_opened_anew(exclusive: bool) -> None:
     run(f"""
 pipeline = opened(hear)
@@ -117,6 +119,7 @@ assert [n for pid, n in got] == [1, 6], got
 """)
 
 
+@pytest.mark.slow
 def test_forks_under_load_from_several_threads_lose_nothing() -> None:
     run("""
 pipeline = opened(hear, workers=2)
@@ -210,7 +213,7 @@ def test_threads_that_fork_one_after_the_other_release_each_its_own(monkeypatch:
     assert turnstile.lock.acquire(timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("batch", quick([False, True], False))
 def test_a_fork_in_a_callback_leaves_both_sides_working(batch: bool) -> None:
     run(f"""
 status = []
@@ -282,6 +285,7 @@ assert got == [(parent, n) for n in range(100)]
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.native_only("it calls functions by address")
 def test_a_fork_by_c_that_tells_the_interpreter_is_a_fork_like_any_other() -> None:
     run("""
@@ -305,6 +309,7 @@ assert pipeline.close() and got == [(parent, 1)]
 """)
 
 
+@pytest.mark.slow
 def test_fork_and_exec_leave_the_parent_alone() -> None:
     run("""
 import subprocess
@@ -322,6 +327,7 @@ assert got == [(parent, n) for n in range(200)]
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing(method: str) -> None:
     code = f"""{PRELUDE}
@@ -441,6 +447,7 @@ for pipeline in (closing, waiting, commanding):
 """)
 
 
+@pytest.mark.slow
 def test_grandchildren_begin_anew_too() -> None:
     run("""
 pipeline = opened(hear)
@@ -456,6 +463,7 @@ assert pipeline.close() and got == []
 """)
 
 
+@pytest.mark.slow
 def test_os_exit_with_work_under_way_ends_at_once() -> None:
     run("""
 def child():

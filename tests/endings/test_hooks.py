@@ -1,6 +1,7 @@
 """User code may call anything from anywhere: a result or a clear error, never a wait for itself."""
 
 import pytest
+from tests.endings.quick import quick
 
 from helpers import assert_ends_well
 
@@ -246,13 +247,13 @@ atexit.register(hook)
 
 
 @pytest.mark.native_only("the table has what only the compiled core can do")
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", quick(HOOKS, "callback", "work", "atexit"))
 def test_everything_may_be_called_from_a_hook(name: str) -> None:
     assert assert_ends_well(PRELUDE + HOOKS[name]) == "done"
 
 
 @pytest.mark.parametrize("batch", [False, True])
-@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
+@pytest.mark.parametrize("error", quick(["SystemExit", "KeyboardInterrupt", "GeneratorExit"], "SystemExit"))
 def test_what_ends_a_program_elsewhere_is_counted_in_a_callback_and_the_worker_lives(
     error: str, batch: bool
 ) -> None:
@@ -276,9 +277,10 @@ print("done", end="")
     assert assert_ends_well(code) == "done"
 
 
+@pytest.mark.slow
 def test_two_callbacks_that_cancel_each_other_both_end() -> None:
     code = f"""{PRELUDE}
-for _ in range(5):
+for _ in range(3):
     with tocsin.Pipeline(workers=4) as pipeline:
         pipeline.register(MOTOR, PUMP)
         meet = threading.Barrier(2)

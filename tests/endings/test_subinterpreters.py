@@ -48,6 +48,6 @@ print("done", end="")
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="only CPython makes them so")
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_is_refused_whoever_comes_first(first: bool) -> None:
     assert assert_ends_well(PROGRAM.format(first=first, imports=IMPORTS)) == "done"
