@@ -4,6 +4,9 @@ Ends: each situation of situations.py again and again, on each Python that is th
 exit status, in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this
 Python. The long one runs two programs at a time: most of what they do is waiting.
 
+From many threads: tests/endings/test_from_many_threads.py by pytest-run-parallel, which is fetched for it, on a Python
+without a GIL if there is one; only in the long form. The planted bug is a buffer that all threads share.
+
 Forks: tests/endings/test_forks.py, once in the short form; the planted bug is a child whose pipelines do not
 begin anew.
 """
@@ -26,6 +29,10 @@ from compiling import compile_library
 FULL = 100.0  # seconds: with less, only the Python that runs this
 ROUNDS = 500  # of a Python, all situations together, in the long form
 SHORT_ROUNDS = 2 * len(SITUATIONS)
+THREADS, ITERATIONS = 4, 30
+FORKS = str(TESTS / "endings" / "test_forks.py")
+MANY = [str(TESTS / "endings" / "test_from_many_threads.py"), f"--parallel-threads={THREADS}"]
+MANY.append(f"--iterations={ITERATIONS}")
 PLACES = ("~/.pyenv/versions/3.1[1-9].*/bin/python", "/opt/python3*t/bin/python3*t")
 WHICH = """
 import sys, sysconfig
@@ -39,10 +46,10 @@ def rows(budget: float, folder: Path) -> list[Row]:
     library = compile_library(TESTS / "capi" / "flood.c", folder)
     if budget < FULL:
         return [ends(version_of(sys.executable), sys.executable, library, SHORT_ROUNDS, 1), forks(budget)]
-    found = [
-        ends(version, python, library, ROUNDS, 2) for version, python in environments(folder).items()
-    ]
-    return [*found, forks(budget)]
+    pythons = environments(folder)
+    found = [ends(version, python, library, ROUNDS, 2) for version, python in pythons.items()]
+    version = max(pythons, key=lambda version: version.endswith("t"))
+    return [*found, from_many_threads(version, pythons[version], folder / "plugins"), forks(budget)]
 
 
 def ends(version: str, python: str, library: Path, rounds: int, at_once: int) -> Row:
@@ -94,15 +101,34 @@ def environments(folder: Path) -> dict[str, str]:
     return pythons
 
 
+def from_many_threads(version: str, python: str, plugins: Path) -> Row:
+    """Run each test of the file on several threads together, again and again."""
+    packages = ["pytest>=9", "pytest-run-parallel"]
+    must(run_command(python, "-m", "pip", "install", "-q", "--target", plugins, *packages, cwd=TESTS))
+    passed, failed, note = pytest(*MANY, python=python, path=str(plugins))
+    _, noticed, _ = pytest(*MANY, python=python, path=str(plugins), planted="one_buffer")
+    return Row(
+        check=f"many threads, {version}",
+        ran=f"{passed} tests, each {ITERATIONS} times on {THREADS} threads together",
+        work=passed * ITERATIONS * THREADS,
+        unit="runs",
+        minimum=1000,
+        violations=failed,
+        planted=1,
+        caught=int(noticed > 1),  # one might be anything else
+        note=note,
+    )
+
+
 def forks(budget: float) -> Row:
     if not hasattr(os, "fork"):
         raise NotRun("this system does not fork")
-    chosen = [] if budget >= FULL else ["-k", "child or handles or prefork"]
+    chosen = [FORKS] if budget >= FULL else [FORKS, "-k", "child or handles or prefork"]
     passed, failed, note = pytest(*chosen)
     for _ in range(9 if budget >= FULL else 0):
-        more = pytest()
+        more = pytest(FORKS)
         passed, failed, note = passed + more[0], failed + more[1], note + more[2]
-    _, noticed, _ = pytest("-k", "nothing_queued", planted="no_beginning")
+    _, noticed, _ = pytest(FORKS, "-k", "nothing_queued", planted="no_beginning")
     return Row(
         check="forks",
         ran="forks under load, in callbacks, from C, before exec, of servers",
@@ -116,12 +142,15 @@ def forks(budget: float) -> Row:
     )
 
 
-def pytest(*arguments: str, planted: str = "") -> tuple[int, int, str]:
-    """Run the tests of forks: how many passed, how many failed, and which."""
-    tests = str(TESTS / "endings" / "test_forks.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, *arguments]
-    extra = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+def pytest(
+    *arguments: str, python: str = sys.executable, path: str = "", planted: str = ""
+) -> tuple[int, int, str]:
+    """Run tests: how many passed, how many failed, and which. `path`: where more packages are."""
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    path = path or os.environ.get("PYTHONPATH", "")
+    extra = {"PYTHONPATH": path} if path else {}
     result = run_command(*command, cwd=TESTS.parent, ENDINGS_PLANTED=planted, **extra)
-    told = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed)", result.stdout)}
-    names = " ".join(re.findall(r"^FAILED (\S+)", result.stdout, re.MULTILINE))
-    return told.get("passed", 0), told.get("failed", 0) or (result.returncode != 0), names
+    told = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", result.stdout)}
+    names = " ".join(re.findall(r"^(?:PARALLEL )?FAILED (\S+)", result.stdout, re.MULTILINE))
+    failed = told.get("failed", 0) + told.get("error", 0)  # the latter: on one of several threads
+    return told.get("passed", 0), failed or int(result.returncode != 0), names
