@@ -61,13 +61,13 @@ NATIVE_ONLY: Final = (
 def refuse_subinterpreters() -> None:
     """Raise ImportError in any interpreter but the main one, before anything of either backend is loaded.
 
-    The core's registries of pipelines, for forks and for the exit, are one for a process, and its threads take
-    one GIL. CPython refuses the compiled modules by itself only in interpreters that are isolated.
+    The registries of pipelines, for forks and for the exit, are one for a process, and workers take one GIL.
+    CPython refuses the compiled modules by itself, but only in interpreters that are isolated.
     """
     is_main = getattr(_thread, "_is_main_interpreter", None)  # CPython 3.13 and later
     if is_main is None:
         try:
-            import _xxsubinterpreters as interpreters
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
         except ImportError:  # a build without: nor has it subinterpreters but those of C code
             return
         here = interpreters.get_current() == interpreters.get_main()

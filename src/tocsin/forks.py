@@ -5,8 +5,8 @@ queued. So each pipeline gets a new core there, with new queues, to which its su
 were; its workers start with the first event or producer. Nothing of the old core is touched: what that says
 to whoever has an address in it stands in _core/forks.pyx.
 
-A workqueue of its own doesn't begin anew: what its functions are for, only the program knows. In the child it is
-closed, and says so.
+A workqueue of its own doesn't begin anew: what its functions are for, only the program knows. In the child it
+is closed, and says so.
 
 The sources that are on were switched on by the parent, which switches them off again. The child counts from
 nothing: it switches on for its own subscribers, and off again for those.

@@ -1,11 +1,11 @@
 """Interpreters that end and processes that fork, many times: the rows of tests.verify.
 
 Ends: each situation of situations.py again and again, on each Python that is there, a row for each: its own
-exit status, in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this
-Python. The long one runs two programs at a time: most of what they do is waiting.
+exit status, in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs
+this Python. The long one runs two programs at a time: most of what they do is waiting.
 
-From many threads: tests/endings/test_from_many_threads.py by pytest-run-parallel, which is fetched for it, on a Python
-without a GIL if there is one; only in the long form. The planted bug is a buffer that all threads share.
+From many threads: tests/endings/test_from_many_threads.py by pytest-run-parallel, which is fetched for it, on
+a Python without a GIL if there is one; in the long form alone. The planted bug is a buffer that all share.
 
 Forks: tests/endings/test_forks.py, once in the short form; the planted bug is a child whose pipelines do not
 begin anew.
@@ -59,7 +59,9 @@ def ends(version: str, python: str, library: Path, rounds: int, at_once: int) ->
     with ThreadPoolExecutor(at_once) as pool:
         told = list(pool.map(lambda name: run(python, name, library), names))
     took = time.monotonic() - began
-    wrong = [f"{name}: {end.wrong}: {end.evidence}" for name, end in zip(names, told, strict=True) if end.wrong]
+    wrong = [
+        f"{name}: {end.wrong}: {end.evidence}" for name, end in zip(names, told, strict=True) if end.wrong
+    ]
     kinds = {kind: sum(end.wrong == kind for end in told) for kind in ("status", "time", "books")}
     survived = [
         f"survived: {title}"

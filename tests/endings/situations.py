@@ -166,8 +166,8 @@ for n in range(50):
     ),
 }
 
-# What is wrong, where it must be noticed, as what. Without the hook the workers go on while the interpreter is taken
-# down: what comes of that is CPython's business, and without a GIL the process may die of it.
+# What is wrong, where it must be noticed, as what. Without the hook workers go on while the interpreter is
+# taken down: what comes of that is CPython's business, and without a GIL the process may die of it.
 PLANTED = {
     "no hook at exit": ("events queued", "books status", "atexit.unregister(tocsin.exit._close_all)"),
     "the hook waits for whatever hangs": (

@@ -1,7 +1,7 @@
 """Every kind of object used by many threads at once: what each of them can rely on, whatever the others do.
 
-Plain pytest runs each of these once, which shows only that they are right. The row of tests.verify runs each on
-several threads together, by pytest-run-parallel, and without a GIL where such a Python is there.
+Plain pytest runs each of these once, which shows only that they are right. The row of tests.verify runs each
+on several threads together, by pytest-run-parallel, and without a GIL where such a Python is there.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-import tests.endings.programs  # plants what the check says
+import tests.endings.programs  # noqa: F401  # plants what the check says
 
 import tocsin
 from helpers import MOTOR, PATIENCE
@@ -23,7 +23,7 @@ EVENTS = 50
 
 @pytest.fixture(autouse=True)
 def queue_start() -> int:
-    """Leave the queues' counters alone, in place of the fixture for all tests: that one is not made for threads."""
+    """Leave the counters of queues alone: the fixture of this name for all tests is not made for threads."""
     return 0
 
 
@@ -75,7 +75,7 @@ def test_a_subscription_hears_its_own_source_until_it_is_cancelled(batch: bool) 
     assert subscription.cancel(timeout=PATIENCE)
     notify(pipeline, me)
     assert pipeline.flush(PATIENCE)
-    assert got == list(range(EVENTS)) and subscription.state == "cancelled"
+    assert (got, subscription.state) == (list(range(EVENTS)), "cancelled")
 
 
 @pytest.mark.parametrize("overflow", ["drop_newest", "drop_oldest", "latest", "block"])
@@ -107,9 +107,11 @@ def test_protocols_come_and_go() -> None:
     got: list[int] = []
     subscription = pipeline.subscribe(protocol.tick, lambda event: got.append(event.report.n))
     pipeline.register(protocol)
-    assert pipeline.notify(protocol.tick, (7,)) and protocol in pipeline.protocols
+    assert protocol in pipeline.protocols
+    assert pipeline.notify(protocol.tick, (7,))
     assert pipeline.unregister(protocol, timeout=PATIENCE)
-    assert got == [7] and subscription.state == "pending" and subscription.cancel()
+    assert (got, subscription.state) == ([7], "pending")
+    assert subscription.cancel()
     FREE.append(protocol.id)
 
 
@@ -128,7 +130,7 @@ def test_freezes_looks_and_flushes_cross() -> None:
 
 def test_events_and_batches_read_the_same_for_all() -> None:
     for event in kept()[0], kept()[1][0]:
-        assert event.report == (1, 2) and event.payload == PAIR.of.pack(1, 2)
+        assert (event.report, event.payload) == ((1, 2), PAIR.of.pack(1, 2))
         assert (event.source, event.lost, event.type, event.key.source) == (1, 0, PAIR.of, 1)
     assert [bytes(kept()[1].payload(0))] == [PAIR.of.pack(1, 2)]
 
@@ -158,8 +160,10 @@ def test_works_move_between_queues() -> None:
         with tocsin.WorkQueue("own") as own:
             assert own.queue(work)
         assert len(runs) == 2 * n + 1
-        assert queue.queue_delayed(work, 0) and (work.flush(PATIENCE) or True)
-        assert len(runs) == 2 * n + 2 and not work.cancel_sync(PATIENCE)
+        assert queue.queue_delayed(work, 0)
+        work.flush(PATIENCE)
+        assert len(runs) == 2 * n + 2
+        assert not work.cancel_sync(PATIENCE)
 
 
 def test_a_pipeline_of_each_thread_begins_and_ends() -> None:

@@ -14,8 +14,8 @@ except ImportError as error:
 else:
     raise AssertionError("imported")
 """
-# Both kinds: those with a GIL of their own, in which CPython refuses modules that are not made for it, and those
-# that share everything. The module that makes them has had two names, and each function two forms.
+# Both kinds: those with a GIL of their own, in which CPython refuses modules that are not made for it, and
+# those that share everything. The module that makes them has had two names, and each function two forms.
 PROGRAM = """
 import importlib
 for name in ("_interpreters", "_xxsubinterpreters"):

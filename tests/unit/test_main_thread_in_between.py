@@ -104,7 +104,9 @@ def test_subscribing_and_cancelling_for_ever_keeps_no_memory(stepwise: Any) -> N
     cycle(2000)
     # The allocator of a free-threaded build takes its time: what is kept for ever grows in every round.
     sizes = [cycle(5000) for _ in range(5 if tocsin.backend.gil_is_off else 2)]
-    assert min(after - before for before, after in itertools.pairwise(sizes)) < 1000  # KiB: 200 bytes for each
+    assert (
+        min(after - before for before, after in itertools.pairwise(sizes)) < 1000
+    )  # KiB: 200 bytes for each
 
 
 def test_the_next_subscription_gets_no_call_of_the_last_one(stepwise: Any) -> None:
