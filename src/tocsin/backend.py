@@ -9,6 +9,7 @@ installed without a compiled core, which takes TOCSIN_PURE=1 (setup.py). Neither
 the other.
 """
 
+import _thread
 import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -57,6 +58,25 @@ NATIVE_ONLY: Final = (
 )
 
 
+def refuse_subinterpreters() -> None:
+    """Raise ImportError in any interpreter but the main one, before anything of either backend is loaded.
+
+    The registries of pipelines, for forks and for the exit, are one for a process, and workers take one GIL.
+    CPython refuses the compiled modules by itself, but only in interpreters that are isolated.
+    """
+    is_main = getattr(_thread, "_is_main_interpreter", None)  # CPython 3.13 and later
+    if is_main is None:
+        try:
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+        except ImportError:  # a build without: nor has it subinterpreters but those of C code
+            return
+        here = interpreters.get_current() == interpreters.get_main()
+    else:
+        here = is_main()
+    if not here:
+        raise ImportError("tocsin can't be used in a subinterpreter: import it in the main interpreter")
+
+
 def chosen() -> Literal["cython", "python"]:
     """Return which backend this process uses; ValueError for a TOCSIN_BACKEND that is none."""
     wanted = os.environ.get("TOCSIN_BACKEND")
@@ -76,6 +96,7 @@ def was_built() -> bool:
     return any(name.rpartition(".")[2] in kinds for name in (os.listdir(core) if os.path.isdir(core) else ()))
 
 
+refuse_subinterpreters()
 name: Final = chosen()
 
 if TYPE_CHECKING or name == "cython":

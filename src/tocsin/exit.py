@@ -1,6 +1,6 @@
 """The end of the interpreter: every pipeline that is still open is closed, within its exit_timeout.
 
-The one registry of the library. The hook runs before the interpreter takes anything down; afterwards no
+The registry of pipelines. The hook runs before the interpreter takes anything down; afterwards no
 worker takes the GIL any more, so a callback that hangs for ever can't hold the exit up.
 """
 

@@ -5,6 +5,9 @@ queued. So each pipeline gets a new core there, with new queues, to which its su
 were; its workers start with the first event or producer. Nothing of the old core is touched: what that says
 to whoever has an address in it stands in _core/forks.pyx.
 
+A workqueue of its own doesn't begin anew: what its functions are for, only the program knows. In the child it
+is closed, and says so.
+
 The sources that are on were switched on by the parent, which switches them off again. The child counts from
 nothing: it switches on for its own subscribers, and off again for those.
 
@@ -15,38 +18,49 @@ not come, because the thread that has it was stopped, the fork goes on without.
 
 import os
 import threading
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
 from tocsin import exit
 
-__all__ = ["watch"]
+if TYPE_CHECKING:
+    from tocsin.workqueue import WorkQueue
+
+__all__ = ["leave_to_parent", "watch"]
 
 LOCK_PATIENCE = 1.0  # seconds
 
 _one_at_a_time: list[Any] = [threading.RLock()]  # in a list: the child's is another one
 _watching: list[bool] = []
-_held: list[Any] = []  # by the thread that forks
-
-
-def _take(lock: Any) -> None:
-    if lock.acquire(timeout=LOCK_PATIENCE):
-        _held.append(lock)
+_held: dict[int, list[Any]] = {}  # by threads that fork: one that took too long does so beside another
+_workqueues: "weakref.WeakValueDictionary[int, WorkQueue]" = weakref.WeakValueDictionary()
 
 
 def _before() -> None:
-    _take(_one_at_a_time[0])
+    mine = _held[threading.get_ident()] = []
+
+    def take(lock: Any) -> None:
+        if lock.acquire(timeout=LOCK_PATIENCE):
+            mine.append(lock)
+
+    take(_one_at_a_time[0])
     for pipeline in exit.registered():
-        _take(pipeline._lock)
+        take(pipeline._lock)
 
 
 def _in_parent() -> None:
-    while _held:
-        _held.pop().release()
+    mine = _held.pop(threading.get_ident(), [])
+    while mine:
+        mine.pop().release()  # the last one lets the next thread fork
 
 
 def _in_child() -> None:
     _held.clear()
     _one_at_a_time[0] = threading.RLock()
+    for reference in _workqueues.valuerefs():
+        if (workqueue := reference()) is not None:
+            workqueue._leave_to_parent()
+    _workqueues.clear()
     for pipeline in exit.registered():
         try:
             pipeline._begin_anew()
@@ -55,6 +69,12 @@ def _in_child() -> None:
             import logging  # slow to import, and mostly not needed
 
             logging.getLogger("tocsin").exception("%r could not begin anew in a forked child", pipeline)
+
+
+def leave_to_parent(workqueue: "WorkQueue") -> None:
+    """Have a workqueue closed in every child that is forked from now on."""
+    watch()
+    _workqueues[id(workqueue)] = workqueue
 
 
 def watch() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from tocsin import backend, exit
+from tocsin import backend, exit, forks
 
 __all__ = ["Work", "WorkQueue"]
 
@@ -33,6 +33,9 @@ class WorkQueue(backend.WorkQueueCore):
     workers: threads to begin with, default one; more start while all of them are inside functions and
     work has waited 10 ms, up to 32. max_active: how many works may run at once, 0 for no limit.
     ordered: one at a time, in the order in which they were queued.
+
+    In a forked child it is closed, and what was queued is the parent's; its works are idle there, and another
+    queue may have them.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class WorkQueue(backend.WorkQueueCore):
         self.name = name
         self.ordered = ordered
         self._start(workers, 32, 1 if ordered else max_active, backend.switches()["portable"])
+        forks.leave_to_parent(self)
 
     def _report(self, error: BaseException, work: Work) -> None:
         import logging  # slow to import, and mostly not needed

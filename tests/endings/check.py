@@ -1,7 +1,11 @@
 """Interpreters that end and processes that fork, many times: the rows of tests.verify.
 
-Ends: each situation of situations.py again and again, on each Python that is there: its own exit status,
-in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs this Python.
+Ends: each situation of situations.py again and again, on each Python that is there, a row for each: its own
+exit status, in time, books as they must be. Bugs are planted in what the exit hook does. The short form runs
+this Python. The long one runs two programs at a time: most of what they do is waiting.
+
+From many threads: tests/endings/test_from_many_threads.py by pytest-run-parallel, which is fetched for it, on
+a Python without a GIL if there is one; in the long form alone. The planted bug is a buffer that all share.
 
 Forks: tests/endings/test_forks.py, once in the short form; the planted bug is a child whose pipelines do not
 begin anew.
@@ -11,10 +15,11 @@ import glob
 import os
 import re
 import sys
-import sysconfig
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.endings.situations import PLANTED, SITUATIONS, TESTS, End, run
+from tests.endings.situations import PLANTED, SITUATIONS, TESTS, run
 from tests.free_threaded.check import copy_tree, must
 from tests.free_threaded.check import run as run_command
 from tests.verify.row import NotRun, Row
@@ -24,84 +29,108 @@ from compiling import compile_library
 FULL = 100.0  # seconds: with less, only the Python that runs this
 ROUNDS = 500  # of a Python, all situations together, in the long form
 SHORT_ROUNDS = 2 * len(SITUATIONS)
+THREADS, ITERATIONS = 4, 30
+FORKS = str(TESTS / "endings" / "test_forks.py")
+MANY = [str(TESTS / "endings" / "test_from_many_threads.py"), f"--parallel-threads={THREADS}"]
+MANY.append(f"--iterations={ITERATIONS}")
 PLACES = ("~/.pyenv/versions/3.1[1-9].*/bin/python", "/opt/python3*t/bin/python3*t")
-WHICH = (
-    "import sys, sysconfig; print(sys.version_info[:2], bool(sysconfig.get_config_var('Py_GIL_DISABLED')))"
-)
+WHICH = """
+import sys, sysconfig
+print("%d.%d" % sys.version_info[:2] + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
+"""
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
-    """Run the situations, then the forks."""
-    return [ends(budget, folder), forks(budget, folder)]
-
-
-def ends(budget: float, folder: Path) -> Row:
-    is_whole = budget >= FULL
-    library = compile_library(TESTS / "capi" / "flood.c", folder)
-    pythons = environments(folder) if is_whole else [sys.executable]
+    """Run the situations on each Python, then the forks."""
     os.environ.setdefault("PYTHONPATH", "")
-    wrong: list[str] = []
-    work = 0
-    for python in pythons:
-        for number in range(ROUNDS if is_whole else SHORT_ROUNDS):
-            name = list(SITUATIONS)[number % len(SITUATIONS)]
-            end = run(python, name, library)
-            work += 1
-            if end.wrong:
-                wrong.append(f"{python}: {name}: {end.wrong}: {end.evidence}")
-    found = {
-        title: caught(run(sys.executable, name, None, code), kind)
+    library = compile_library(TESTS / "capi" / "flood.c", folder)
+    if budget < FULL:
+        return [ends(version_of(sys.executable), sys.executable, library, SHORT_ROUNDS, 1), forks(budget)]
+    pythons = environments(folder)
+    found = [ends(version, python, library, ROUNDS, 2) for version, python in pythons.items()]
+    version = max(pythons, key=lambda version: version.endswith("t"))
+    return [*found, from_many_threads(version, pythons[version], folder / "plugins"), forks(budget)]
+
+
+def ends(version: str, python: str, library: Path, rounds: int, at_once: int) -> Row:
+    """Have interpreters end so often, in each situation in turn; then plant what must be noticed."""
+    began = time.monotonic()
+    names = [list(SITUATIONS)[number % len(SITUATIONS)] for number in range(rounds)]
+    with ThreadPoolExecutor(at_once) as pool:
+        told = list(pool.map(lambda name: run(python, name, library), names))
+    took = time.monotonic() - began
+    wrong = [
+        f"{name}: {end.wrong}: {end.evidence}" for name, end in zip(names, told, strict=True) if end.wrong
+    ]
+    kinds = {kind: sum(end.wrong == kind for end in told) for kind in ("status", "time", "books")}
+    survived = [
+        f"survived: {title}"
         for title, (name, kind, code) in PLANTED.items()
-    }
-    survived = [f"survived: {title}" for title, is_caught in found.items() if not is_caught]
-    kinds = {kind: sum(f": {kind}: " in line for line in wrong) for kind in ("status", "time", "books")}
+        if run(python, name, None, code).wrong not in kind.split()
+    ]
     return Row(
-        check="exits",
-        ran=f"{len(SITUATIONS)} ends on {len(pythons)} Pythons; wrong: "
+        check=f"exits, {version}",
+        ran=f"{len(SITUATIONS)} ends in {took:.0f} s; wrong: "
         + ", ".join(f"{kind} {n}" for kind, n in kinds.items()),
-        work=work,
+        work=rounds,
         unit="exits",
-        minimum=ROUNDS if is_whole else SHORT_ROUNDS,
+        minimum=SHORT_ROUNDS,
         violations=len(wrong),
         planted=len(PLANTED),
-        caught=sum(found.values()),
+        caught=len(PLANTED) - len(survived),
         note="; ".join(wrong[:3] + survived),
     )
 
 
-def caught(end: End, kind: str) -> bool:
-    return end.wrong == kind
+def version_of(python: str) -> str:
+    """Return which Python an interpreter is: "3.13", or "3.13t" without a GIL."""
+    return must(run_command(python, "-c", WHICH, cwd=TESTS)).strip()
 
 
-def environments(folder: Path) -> list[str]:
+def environments(folder: Path) -> dict[str, str]:
     """Return interpreters with this tree installed: this one, and one of each other version that is there."""
-    pythons = [sys.executable]
-    gil_is_off = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    known = {f"{sys.version_info[:2]} {gil_is_off}"}
+    pythons = {version_of(sys.executable): sys.executable}
     tree = copy_tree(folder / "tree")
     for place in PLACES:
         for candidate in sorted(glob.glob(os.path.expanduser(place)), reverse=True):
-            which = must(run_command(candidate, "-c", WHICH, cwd=folder)).strip()
-            if which in known:
+            version = version_of(candidate)
+            if version in pythons:
                 continue
-            known.add(which)
-            venv = folder / f"venv-{len(known)}"
-            must(run_command(candidate, "-m", "venv", venv, cwd=folder))
-            python = venv / "bin" / "python"
+            must(run_command(candidate, "-m", "venv", folder / f"venv-{version}", cwd=folder))
+            python = str(folder / f"venv-{version}" / "bin" / "python")
             must(run_command(python, "-m", "pip", "install", "-q", "--no-deps", tree, cwd=folder))
-            pythons.append(str(python))
+            pythons[version] = python
     return pythons
 
 
-def forks(budget: float, folder: Path) -> Row:
+def from_many_threads(version: str, python: str, plugins: Path) -> Row:
+    """Run each test of the file on several threads together, again and again."""
+    packages = ["pytest>=9", "pytest-run-parallel"]
+    must(run_command(python, "-m", "pip", "install", "-q", "--target", plugins, *packages, cwd=TESTS))
+    passed, failed, note = pytest(*MANY, python=python, path=str(plugins))
+    _, noticed, _ = pytest(*MANY, python=python, path=str(plugins), planted="one_buffer")
+    return Row(
+        check=f"many threads, {version}",
+        ran=f"{passed} tests, each {ITERATIONS} times on {THREADS} threads together",
+        work=passed * ITERATIONS * THREADS,
+        unit="runs",
+        minimum=1000,
+        violations=failed,
+        planted=1,
+        caught=int(noticed > 1),  # one might be anything else
+        note=note,
+    )
+
+
+def forks(budget: float) -> Row:
     if not hasattr(os, "fork"):
         raise NotRun("this system does not fork")
-    chosen = [] if budget >= FULL else ["-k", "child or handles or prefork"]
+    chosen = [FORKS] if budget >= FULL else [FORKS, "-k", "child or handles or prefork"]
     passed, failed, note = pytest(*chosen)
     for _ in range(9 if budget >= FULL else 0):
-        more = pytest()
+        more = pytest(FORKS)
         passed, failed, note = passed + more[0], failed + more[1], note + more[2]
-    _, noticed, _ = pytest("-k", "nothing_queued", planted="no_beginning")
+    _, noticed, _ = pytest(FORKS, "-k", "nothing_queued", planted="no_beginning")
     return Row(
         check="forks",
         ran="forks under load, in callbacks, from C, before exec, of servers",
@@ -115,12 +144,15 @@ def forks(budget: float, folder: Path) -> Row:
     )
 
 
-def pytest(*arguments: str, planted: str = "") -> tuple[int, int, str]:
-    """Run the tests of forks: how many passed, how many failed, and which."""
-    tests = str(TESTS / "endings" / "test_forks.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, *arguments]
-    extra = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+def pytest(
+    *arguments: str, python: str = sys.executable, path: str = "", planted: str = ""
+) -> tuple[int, int, str]:
+    """Run tests: how many passed, how many failed, and which. `path`: where more packages are."""
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    path = path or os.environ.get("PYTHONPATH", "")
+    extra = {"PYTHONPATH": path} if path else {}
     result = run_command(*command, cwd=TESTS.parent, ENDINGS_PLANTED=planted, **extra)
-    told = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed)", result.stdout)}
-    names = " ".join(re.findall(r"^FAILED (\S+)", result.stdout, re.MULTILINE))
-    return told.get("passed", 0), told.get("failed", 0) or (result.returncode != 0), names
+    told = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", result.stdout)}
+    names = " ".join(re.findall(r"^(?:PARALLEL )?FAILED (\S+)", result.stdout, re.MULTILINE))
+    failed = told.get("failed", 0) + told.get("error", 0)  # the latter: on one of several threads
+    return told.get("passed", 0), failed or int(result.returncode != 0), names

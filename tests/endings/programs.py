@@ -15,9 +15,19 @@ from helpers import MOTOR, PUMP
 
 PATIENCE = 20.0  # seconds after which a child has failed
 
-# A bug planted by the check, which the tests must notice.
-if os.environ.get("ENDINGS_PLANTED") == "no_beginning":
+# Bugs planted by the check, which the tests must notice.
+PLANTED = os.environ.get("ENDINGS_PLANTED")
+if PLANTED == "no_beginning":
     tocsin.Pipeline._begin_anew = lambda self: None  # type: ignore[method-assign]
+if PLANTED == "one_buffer":
+    _pack, _buffer = tocsin.EventType.pack, [b""]
+
+    def pack_in_one_buffer(self: Any, *values: Any, **named: Any) -> bytes:
+        _buffer[0] = _pack(self, *values, **named)
+        time.sleep(0.0001)
+        return _buffer[0]
+
+    tocsin.EventType.pack = pack_in_one_buffer  # type: ignore[method-assign]
 
 __all__ = [
     "MOTOR",

@@ -1,8 +1,12 @@
 """A fork of a process with open pipelines: the child's begin anew, the parent's notice nothing."""
 
-import pytest
+import threading
 
-from helpers import assert_ends_well
+import pytest
+from tests.endings.quick import quick
+
+from helpers import PATIENCE, Crew, assert_ends_well
+from tocsin import forks
 
 PRELUDE = """
 import ctypes, errno, os, signal, sys, threading, time
@@ -21,12 +25,12 @@ def run(code: str) -> None:
     assert assert_ends_well(PRELUDE + code + '\nprint("done", end="")\n') == "done"
 
 
-@pytest.mark.parametrize("workers", [0, None])
+@pytest.mark.parametrize("workers", quick([0, None], None))
 def test_the_child_has_its_subscriptions_and_nothing_queued(workers: int | None) -> None:
     run(f"""
 pipeline = opened(hear, workers={workers})
 batches = []
-pipeline.subscribe(MOTOR.tick, lambda batch: batches.extend(batch.array["n"].tolist()), batch=True)
+pipeline.subscribe(MOTOR.tick, lambda batch: batches.extend(event.report.n for event in batch), batch=True)
 late = pipeline.subscribe((0x90, 1), hear)
 assert pipeline.notify(MOTOR.tick, (1,)) and pipeline.flush()
 pipeline.freeze()
@@ -57,6 +61,7 @@ assert batches == [1, 2, 3, 4, 5, 6]
 """)
 
 
+@pytest.mark.slow
 def test_a_child_that_uses_nothing_gets_no_threads_and_ends_at_once() -> None:
     run("""
 pipeline = opened(hear)
@@ -80,7 +85,7 @@ assert switched == [True, False], switched
 
 
 @pytest.mark.native_only("it has native producers")
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("exclusive", quick([False, True], False))
 def test_native_handles_answer_eshutdown_in_the_child_until_opened_anew(exclusive: bool) -> None:
     run(f"""
 pipeline = opened(hear)
@@ -114,6 +119,7 @@ assert [n for pid, n in got] == [1, 6], got
 """)
 
 
+@pytest.mark.slow
 def test_forks_under_load_from_several_threads_lose_nothing() -> None:
     run("""
 pipeline = opened(hear, workers=2)
@@ -175,7 +181,39 @@ assert len(read) + channel.stats().dropped == books[PUMP.id].accepted
 """)
 
 
-@pytest.mark.parametrize("batch", [False, True])
+def test_threads_that_fork_one_after_the_other_release_each_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turnstile:
+        """A lock whose release ends when the next one has it."""
+
+        def __init__(self) -> None:
+            self.lock, self.is_taken_again = threading.RLock(), threading.Event()
+
+        def acquire(self, timeout: float) -> bool:
+            return self.lock.acquire(timeout=PATIENCE)
+
+        def release(self) -> None:
+            self.lock.release()
+            assert self.is_taken_again.wait(PATIENCE)
+
+    turnstile = Turnstile()
+    monkeypatch.setattr(forks, "_one_at_a_time", [turnstile])
+
+    def second() -> None:
+        forks._before()
+        turnstile.is_taken_again.set()
+        assert first_is_done.wait(PATIENCE)
+        forks._in_parent()
+
+    first_is_done = threading.Event()
+    forks._before()
+    crew = Crew(second)
+    forks._in_parent()
+    first_is_done.set()
+    crew.join()
+    assert turnstile.lock.acquire(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("batch", quick([False, True], False))
 def test_a_fork_in_a_callback_leaves_both_sides_working(batch: bool) -> None:
     run(f"""
 status = []
@@ -247,6 +285,7 @@ assert got == [(parent, n) for n in range(100)]
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.native_only("it calls functions by address")
 def test_a_fork_by_c_that_tells_the_interpreter_is_a_fork_like_any_other() -> None:
     run("""
@@ -270,6 +309,7 @@ assert pipeline.close() and got == [(parent, 1)]
 """)
 
 
+@pytest.mark.slow
 def test_fork_and_exec_leave_the_parent_alone() -> None:
     run("""
 import subprocess
@@ -287,6 +327,7 @@ assert got == [(parent, n) for n in range(200)]
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing(method: str) -> None:
     code = f"""{PRELUDE}
@@ -406,6 +447,7 @@ for pipeline in (closing, waiting, commanding):
 """)
 
 
+@pytest.mark.slow
 def test_grandchildren_begin_anew_too() -> None:
     run("""
 pipeline = opened(hear)
@@ -421,6 +463,7 @@ assert pipeline.close() and got == []
 """)
 
 
+@pytest.mark.slow
 def test_os_exit_with_work_under_way_ends_at_once() -> None:
     run("""
 def child():

@@ -116,7 +116,11 @@ static int called(queue_scene_t *q, int slot, const tocsin_event *event) {
 }
 
 static int native_called(void *context, const tocsin_event *event) { return called(context, 0, event); }
-static int python_called(void *context, const tocsin_event *event) { return called(context, 1, event); }
+/* As the bridge: it looks once more whether a call may begin. */
+static int python_called(void *context, const tocsin_event *event) {
+    queue_scene_t *q = context;
+    return queue_is_stopped(q->queue) ? SKIPPED : called(q, 1, event);
+}
 static int native_called_late(void *context, const tocsin_event *event) { return called(context, 2, event); }
 static int python_called_late(void *context, const tocsin_event *event) { return called(context, 3, event); }
 
@@ -233,6 +237,8 @@ static void final(void) {
             xp_fail("books", "queue %d: %d accepted; %d delivered, %d unclaimed, %d abandoned, %d pending", i,
                     (int)accepted, (int)books.delivered, (int)books.unclaimed, (int)books.abandoned,
                     (int)books.pending);
+        if (S->abandoned && books.unclaimed != 0)
+            xp_fail("books", "queue %d: %d unclaimed, and there is somebody", i, (int)books.unclaimed);
         if (!S->closed && S->stages && books.delivered != accepted && !S->unclaimed_too)
             xp_fail("books", "queue %d: %d of %d delivered", i, (int)books.delivered, (int)accepted);
         for (int stage = 0; stage < 2 && !S->closed; stage++)
@@ -586,7 +592,9 @@ SCENE(frozen, "freeze and thaw anywhere", frozen_setup, frozen_names);
 
 /* -- closing ---------------------------------------------------------------------------------- */
 
-static const char *const close_names[] = {"native-shared", "native-exclusive", "python", "abandon"};
+enum { ABANDON = 3, ABANDON_PYTHON };
+static const char *const close_names[] = {"native-shared", "native-exclusive", "python", "abandon",
+                                          "abandon-python"};
 
 /* As the face closes: shut the door, see that nobody is inside, wait until all is delivered, or abandon. */
 static void closer(void *raw) {
@@ -598,7 +606,7 @@ static void closer(void *raw) {
     if (!queue_is_quiet(q->queue))
         return;
     uint64_t goal = queue_target(q->queue);
-    if (variant == 3) {
+    if (variant >= ABANDON) {
         world_stop(S->world);
         queue_abandon(q->queue);
         S->abandoned = 1;
@@ -612,10 +620,10 @@ static void closer(void *raw) {
 
 static void close_setup(int variant) {
     set_t set = {.how = variant == 1 ? EXCLUSIVE : SHARED,
-                 .stages = variant == 2 ? PYTHON : NATIVE,
+                 .stages = variant == 2 || variant == ABANDON_PYTHON ? PYTHON : NATIVE,
                  .native_workers = 1};
     begin(&set);
-    S->closed = variant == 3;
+    S->closed = variant >= ABANDON;
     add_writer(0, 0, 2);
     xp_thread("closer", closer, (void *)(intptr_t)variant);
 }
@@ -627,7 +635,7 @@ static const scene_t closing = {.name = "close",
                                 .final = final,
                                 .teardown = teardown,
                                 .release = release,
-                                .variants = 4,
+                                .variants = 5,
                                 .variant_names = close_names};
 
 /* -- unregistering ---------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ from tocsin._core.control cimport (
     workqueue_thaw,
 )
 from tocsin._core.core cimport Core, core_remove_queue
+from tocsin._core.dispatch cimport stage_is_stopped
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.lifetime cimport (
     equeue_await_idle,
@@ -126,6 +127,10 @@ cdef public int queue_is_sane(void* queue) noexcept nogil:
     cdef uint64_t in_ = a64_load_relaxed(&q.ring.fifo.in_)
     cdef uint64_t out = a64_load_relaxed(&q.ring.fifo.out)
     return in_ - out <= q.ring.fifo.mask + 1 and <int64_t> (in_ - a64_load_relaxed(&q.passed)) >= 0
+
+
+cdef public int queue_is_stopped(void* queue) noexcept nogil:
+    return stage_is_stopped(&(<EventsQueue*> queue).python)
 
 
 # -- the life of a queue ---------------------------------------------------------------------------

@@ -13,6 +13,9 @@ extern void queue_describe(void *queue);
 extern int queue_is_sane(void *queue);
 extern uint64_t queue_position_in(void *queue);
 
+enum { SKIPPED = 0x40000 }; /* CHAIN_SKIPPED, the result of a call that was not made after all */
+extern int queue_is_stopped(void *queue);
+
 /* The life of a queue: holders, and the steps in which a registration ends. */
 extern void queue_hold(void *queue);
 extern void queue_unhold(void *queue);

@@ -14,10 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.soak.soaking import Soak
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from compiling import compile_library
-from probe import SOURCE, Probe
+from tests.soak.soaking import Soak  # noqa: E402
+
+from compiling import compile_library  # noqa: E402
+from probe import SOURCE, Probe  # noqa: E402
 
 INTERRUPTED = 130
 

@@ -243,7 +243,7 @@ class Life:
         for writer, protocol in zip(self.writers, PROTOCOLS, strict=True):
             books, ear = stats.protocols[protocol.id], self.ears[protocol.id]
             accounts = {"heard": (ear.heard + books.abandoned + books.unclaimed, writer.accepted)}
-            if books.unclaimed > is_abrupt:  # the one whose call was about to begin when it was closed
+            if books.unclaimed:
                 self.wrong.append(f"{protocol.name}: unclaimed, and there is always somebody: {books}")
             if protocol is not GOES:  # whose books began anew with each registration
                 accounts["accepted"] = (books.accepted, writer.accepted)

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import itertools
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import tocsin.backend
 from helpers import MOTOR, PATIENCE, Crew, assert_ends_well, busy_until
 
 pytestmark = pytest.mark.native_only("subscribe(main_thread=True)")
@@ -99,8 +101,12 @@ def test_subscribing_and_cancelling_for_ever_keeps_no_memory(stepwise: Any) -> N
         gc.collect()
         return resident()
 
-    before = cycle(2000)
-    assert cycle(5000) - before < 1000  # KiB: 200 bytes for each
+    cycle(2000)
+    # The allocator of a free-threaded build takes its time: what is kept for ever grows in every round.
+    sizes = [cycle(5000) for _ in range(5 if tocsin.backend.gil_is_off else 2)]
+    assert (
+        min(after - before for before, after in itertools.pairwise(sizes)) < 1000
+    )  # KiB: 200 bytes for each
 
 
 def test_the_next_subscription_gets_no_call_of_the_last_one(stepwise: Any) -> None:

@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 import tocsin
+import tocsin.backend
 from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
 
 
@@ -163,6 +164,32 @@ def test_events_of_a_batch_that_was_not_called_any_more_are_abandoned(
     counts = books_of(pipeline)
     assert late == []
     assert (counts.delivered, counts.abandoned, counts.unclaimed) == (1, 1, 0)
+
+
+@pytest.mark.skipif(
+    tocsin.backend.name != "python", reason="of the core the explorer shows it: close/abandon-python"
+)
+def test_an_event_whose_call_was_about_to_begin_is_abandoned(
+    pipeline: Any, make_hold: Callable[[], Hold], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tocsin.pure.stage
+
+    hold, make_event = make_hold(), tocsin.pure.stage.event_of
+
+    def hold_and_make(*arguments: Any) -> Any:
+        hold(None)
+        return make_event(*arguments)
+
+    got: list[Any] = []
+    pipeline.subscribe(MOTOR.tick, got.append)
+    monkeypatch.setattr(tocsin.pure.stage, "event_of", hold_and_make)
+    pipeline.notify(MOTOR.tick, (1,))
+    hold.await_entry()
+    assert pipeline.close(0.02) is False
+    hold.go.set()
+    eventually(lambda: pipeline.stats().workers == 0, pipeline.stats)
+    counts = books_of(pipeline)
+    assert (got, counts.delivered, counts.abandoned, counts.unclaimed) == ([], 0, 1, 0)
 
 
 def test_the_rest_of_the_chain_is_not_called_after_the_hung_one_returns(

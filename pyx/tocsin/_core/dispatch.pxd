@@ -4,7 +4,8 @@ For each event the chain of ALL is called first, then that of its source. A stop
 of the stage; a native stop is noted in the header, together with the fact that somebody was called, and
 ends that chain in the Python stage too. The last stage classifies: delivered if a call was started in
 either stage, else unclaimed. Events that only batches hold are classified when the batches were called, at
-the end of the look, by whether one was.
+the end of the look, by whether one was. An event for which nobody was called because the stage was stopped
+in between stays where it is: it is one of those that are abandoned.
 
 Both chains of an event are read before its first call and after the counter that showed the event: one that was
 accepted after subscribe() returned meets the new chain; of those queued before, a suffix does; and who is
@@ -126,6 +127,13 @@ cdef inline int stage_dispatch(
     return came
 
 
+cdef inline bint stage_leaves(const Stage* stage, int came) noexcept nogil:
+    """True if nobody was called for an event, and nobody may be now: it stays. The last stage's worker."""
+    if came & (CHAIN_CALLED | CHAIN_COLLECTED):
+        return False
+    return came & DISPATCH_REFUSED != 0 or stage_is_stopped(stage)
+
+
 cdef inline void stage_classify(Stage* stage, bint is_claimed, bint is_collected) noexcept nogil:
     """Note what became of the event before the stage's position. The last stage's worker."""
     if is_claimed:
@@ -155,7 +163,10 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
     if header.lost != 0:
         stage.lost_total += header.lost
     came = stage_dispatch(stage, header, offset, &size_flags)
-    if came & DISPATCH_REFUSED:
+    # Without a look at `came` where an earlier stage has called somebody: such an event is delivered.
+    if came & DISPATCH_REFUSED or (
+        is_last and size_flags >> 24 & HEADER_CLAIMED == 0 and stage_leaves(stage, came)
+    ):
         stage.lost_total -= header.lost
         return False
     stage.position += header_stride(size_flags & MAX_SIZE)

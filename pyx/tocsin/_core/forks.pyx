@@ -13,7 +13,8 @@ nothing, waits for nothing, and calls no Python. What it walks is a list of all 
 thread holds while it forks. Who forks in a callback is a worker, alone in the child: it makes no further call,
 and when it comes back from this one its thread ends (worker.pxd).
 
-The list is one of two registries of the library; the other one is that of the exit.
+The list is one of the library's registries; the others are that of the exit, and that of the workqueues which
+Python made (tocsin/forks.py): a pool's locks and bells are made anew by the same function.
 """
 
 from libc.stdint cimport uint32_t
@@ -24,7 +25,7 @@ from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.lifetime cimport equeue_hold
 from tocsin._core.thread cimport bell_init, lock_drop, lock_init, lock_t, lock_take, process_at_fork
 from tocsin._core.worker cimport workqueue_start
-from tocsin._core.workqueue cimport HALT_FORKED, HALT_STOPPED, WorkQueue
+from tocsin._core.workqueue cimport HALT_FORKED, HALT_STOPPED
 
 
 cdef lock_t cores_lock
@@ -91,6 +92,7 @@ cdef void core_orphan(Core* core) noexcept nogil:
 
 
 cdef void workqueue_orphan(WorkQueue* wq, bint portable) noexcept nogil:
+    """Have a workqueue begin nothing and be safe to touch. The child's only thread."""
     lock_init(&wq.lock)
     bell_init(&wq.bell, portable)
     bell_init(&wq.keeper_bell, portable)

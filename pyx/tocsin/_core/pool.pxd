@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a32, a32_fetch_add_full, a32_fetch_sub_full, a32_store_relaxed
 from tocsin._core.memory cimport memory_alloc, memory_free
-from tocsin._core.work cimport Work
+from tocsin._core.work cimport Work, work_function
 from tocsin._core.workqueue cimport QUEUED_NOT, WorkQueue, queue_work, workqueue_destroy, workqueue_init
 
 
@@ -17,6 +17,7 @@ cdef struct PyWork
 cdef struct Pool:
     a32 users
     PyWork* orphans           # blocks whose objects have gone while a list held them; under the lock of wq
+    bint portable
     WorkQueue wq
 
 
@@ -33,6 +34,7 @@ cdef inline Pool* pool_new(bint portable) noexcept nogil:
     cdef Pool* pool = <Pool*> memory_alloc(sizeof(Pool))
     if pool != NULL:
         a32_store_relaxed(&pool.users, 1)
+        pool.portable = portable
         workqueue_init(&pool.wq, portable)
         pool.wq.owner = pool
         pool.wq.retain = pool_retain
@@ -63,6 +65,7 @@ cdef inline bint queue_at_once(WorkQueue* wq, Work* work, uint64_t delay) noexce
     return queue_work(wq, work) != QUEUED_NOT
 
 
+cdef PyWork* block_new(void* object, work_function function) except NULL
 cdef dict busy_works(dict works)
 cdef object block_object(PyWork* block)
 cdef void block_orphan(void* block, object kept) noexcept
@@ -74,3 +77,4 @@ cdef list owed_works(dict works)
 cdef int pool_flush_works(Pool* pool, list owed, int64_t deadline) except -1
 cdef void pool_stop(void* pool, object kept) noexcept
 cdef bint pool_end(Pool* pool, int64_t deadline) except -1
+cdef void pool_leave_to_parent(Pool* pool, dict works) noexcept

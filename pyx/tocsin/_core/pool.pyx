@@ -12,13 +12,24 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
 from tocsin._core.atomic cimport a32_store_relaxed, a64_load_seq_cst
 from tocsin._core.control cimport workqueue_await_clear, workqueue_await_flush
-from tocsin._core.memory cimport memory_free
+from tocsin._core.forks cimport workqueue_orphan
+from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.timer cimport cancel_work
 from tocsin._core.times cimport slice_until
 from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, WORK_TIMED, Work
-from tocsin._core.work cimport work_flush_target
+from tocsin._core.work cimport work_flush_target, work_function, work_init
 from tocsin._core.worker cimport workqueue_await_end, workqueue_stop
+
+
+cdef PyWork* block_new(void* object, work_function function) except NULL:
+    """Make the block of an object, whose item runs a function; MemoryError."""
+    cdef PyWork* block = <PyWork*> memory_alloc(sizeof(PyWork))
+    if block == NULL:
+        raise MemoryError("no memory for a work")
+    work_init(&block.work, function)
+    block.object = object
+    return block
 
 
 cdef dict busy_works(dict works):
@@ -56,8 +67,8 @@ cdef void block_orphan(void* raw, object kept) noexcept:
 
 
 cdef void block_release(PyWork* block) noexcept:
-    """Free a block, or leave it to its pool while a list holds its node. The object, last thing."""
-    cdef Pool* pool = block.pool
+    """Free a block (NULL: none), or leave it to its pool while a list holds its node. The object, last thing."""
+    cdef Pool* pool = NULL if block == NULL else block.pool
     cdef bint is_free = True
     if pool != NULL:
         cancel_work(&pool.wq, &block.work)
@@ -143,3 +154,18 @@ cdef bint pool_end(Pool* pool, int64_t deadline) except -1:
             done = workqueue_await_end(&pool.wq, slice)
         PyErr_CheckSignals()
     return done
+
+
+cdef void pool_leave_to_parent(Pool* pool, dict works) noexcept:
+    """Have a pool begin nothing, and the works of its queue idle. A child's only thread, after the fork.
+
+    The pool is never freed, since a list in there may be half changed. A work whose function forked is idle too:
+    its worker looks at it no more.
+    """
+    cdef PyWork* block
+    pool_retain(pool)
+    workqueue_orphan(&pool.wq, pool.portable)
+    for address in works:
+        block = <PyWork*> <uintptr_t> address
+        work_init(&block.work, block.work.function)
+        a32_store_relaxed(&block.is_kept, 0)

@@ -13,10 +13,10 @@ from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, Chain
 from tocsin._core.channel cimport listeners_kick
 from tocsin._core.dispatch cimport (
-    DISPATCH_REFUSED,
     stage_call,
     stage_chain,
     stage_classify,
+    stage_leaves,
     stage_may_call,
     stage_step,
 )
@@ -96,7 +96,7 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
         came = 0
         if chain != NULL:
             came = stage_call(stage, chain, &event)
-            if came & DISPATCH_REFUSED:
+            if stage_leaves(stage, came):
                 break
         stage.position += header_stride(event.size)
         stage_classify(stage, came & CHAIN_CALLED != 0, came & CHAIN_COLLECTED != 0)

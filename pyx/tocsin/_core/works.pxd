@@ -27,7 +27,7 @@ cdef class WorkQueueCore:
     # In the critical section.
     cdef dict works           # those that may not be idle, by the address of their block
     cdef int purge_at
-    cdef bint is_closed
+    cdef str ended            # why nothing can be queued any more ("closed", or forked), or None
     cdef int draining         # how many threads drain
 
     cdef Finaliser finaliser

@@ -4,12 +4,12 @@
 
 The same work items and workers as under a pipeline (work.pxd, workqueue.pxd, worker.pxd); the function of an
 item takes the GIL and calls a Python one. A queue keeps every item that it was given alive until it is idle.
-The block with an item's node is freed with the item, or, if a list still holds the node then, with the queue.
 
 Which queue an item is on, and which items a queue keeps, changes in the critical section of both: the GIL, or
 on free-threaded builds their locks. An item is kept and queued in one such section, and in another those that
 are idle are let go of; so none is let go of between the two. What that frees may run Python: it comes last.
 An item that moves leaves its old queue first, so each queue finds only its own. Any thread.
+In a forked child a queue is closed, and its items are idle: what was owed is the parent's, as the workers are.
 Waits let the GIL go and answer signals; one that would wait for itself raises RuntimeError.
 """
 
@@ -20,20 +20,21 @@ from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed, a64_load_s
 from tocsin._core.bridge cimport bridge_install, gil_give, gil_take
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw, workqueue_worker_here
 from tocsin._core.finaliser cimport finaliser_new, finaliser_run
-from tocsin._core.memory cimport memory_alloc
-from tocsin._core.pool cimport PyWork, block_object, block_orphan, block_release, busy_works, cancel_delayed_works
-from tocsin._core.pool cimport owed_works, pool_await_clear, pool_await_flush, pool_end, pool_flush_works
-from tocsin._core.pool cimport pool_new, pool_release, pool_retain, pool_stop, queue_at_once
+from tocsin._core.pool cimport PyWork, block_new, block_object, block_orphan, block_release, busy_works
+from tocsin._core.pool cimport cancel_delayed_works, owed_works, pool_await_clear, pool_await_flush, pool_end
+from tocsin._core.pool cimport pool_flush_works, pool_leave_to_parent, pool_new, pool_release, pool_retain
+from tocsin._core.pool cimport pool_stop, queue_at_once
 from tocsin._core.timer cimport cancel_work, expedite_work, modify_delayed_work, queue_delayed_work
 from tocsin._core.times cimport deadline_of, delay_of
 from tocsin._core.work cimport WORK_LINKED, WORK_PENDING, WORK_RUNNING, Work
-from tocsin._core.work cimport work_disable, work_enable, work_flush_target, work_init
+from tocsin._core.work cimport work_disable, work_enable, work_flush_target
 from tocsin._core.worker cimport workqueue_start, workqueue_stop
 from tocsin._core.workqueue cimport Worker, WorkQueue
 
 from tocsin.errors import ClosedError
 
 cdef str NOT_STARTED = "the workqueue was not initialised: a subclass must call super().__init__()"
+cdef str FORKED = "of the process that this one was forked from: make another one here"
 ctypedef void (*run_function)(void* block) noexcept nogil
 
 
@@ -62,17 +63,12 @@ cdef class WorkCore:
         if not callable(function):
             raise TypeError(f"a work needs a function, not {function!r}")
         self.function = function
-        self.block = <PyWork*> memory_alloc(sizeof(PyWork))
-        if self.block == NULL:
-            raise MemoryError("no memory for a work")
-        work_init(&self.block.work, work_run)
-        self.block.object = <void*> self
+        self.block = block_new(<void*> self, work_run)
         self.finaliser = finaliser_new(block_orphan, self.block, None)
 
     def __dealloc__(self):
         finaliser_run(self.finaliser)
-        if self.block != NULL:
-            block_release(self.block)
+        block_release(self.block)
 
     cdef WorkQueueCore owner(self):
         """The queue that it was given to last, or None."""
@@ -163,6 +159,12 @@ cdef class WorkQueueCore:
         if self.pool != NULL:
             pool_release(self.pool)
 
+    def _leave_to_parent(self) -> None:
+        """Close it in a forked child, without a wait, and have its works idle; for the hook there."""
+        self.ended = FORKED
+        works, self.works = self.works, {}
+        pool_leave_to_parent(self.pool, works)
+
     cdef bint put(self, WorkCore work, put_function function, uint64_t delay) except -1:
         """Have `function` queue a work, and keep it until it is idle."""
         cdef WorkQueueCore other
@@ -184,16 +186,14 @@ cdef class WorkQueueCore:
                         self.purge_at = max(64, 2 * len(self.works))
                     return result
             if refusal is not None:
-                raise (ClosedError if self.is_closed else RuntimeError)(f"{self!r} is {refusal}")
+                raise (RuntimeError if self.ended is None else ClosedError)(f"{self!r} is {refusal}")
             other.part_with(work)
 
     cdef str refusal(self):
         """What hinders a work from being queued now, or None. In the section."""
-        if self.is_closed:
-            return "closed"
-        if self.draining and workqueue_worker_here(&self.pool.wq) == NULL:
+        if self.ended is None and self.draining and workqueue_worker_here(&self.pool.wq) == NULL:
             return "being drained: only its own works may queue"
-        return None
+        return self.ended
 
     cdef void keep(self, WorkCore work):
         """Make a work this queue's own, and keep it. In the section of both."""
@@ -271,7 +271,7 @@ cdef class WorkQueueCore:
 
     def close(self, timeout: object = None) -> None:
         """Thaw, drain, end the workers; harmless to repeat. Delayed works are cancelled. As flush()."""
-        if self.is_closed or self.pool == NULL:      # an old look at it only repeats what does no harm
+        if self.ended is not None or self.pool == NULL:      # an old look at it only repeats what does no harm
             return
         self.thaw()
         self.drain_until(deadline_of(timeout), True)
@@ -286,15 +286,15 @@ cdef class WorkQueueCore:
             if to_close:
                 cancel_delayed_works(self.pool, self.works)
             owed = owed_works(self.works)
-            self.is_closed = self.is_closed or (to_close and not owed)
+            self.ended = self.ended or ("closed" if to_close and not owed else None)
         return pool_flush_works(self.pool, owed, deadline)
 
     cdef int refuse_inside(self, WorkCore work, str what) except -1:
         """Raise if the caller would wait for itself, or has nothing to wait on."""
         if self.pool == NULL:
             raise RuntimeError(NOT_STARTED)
+        if work is None and self.ended is FORKED:
+            raise ClosedError(f"{self!r} is {FORKED}")
         cdef Worker* worker = workqueue_worker_here(&self.pool.wq)
-        if worker != NULL and (
-            work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1
-        ):
+        if worker != NULL and (work is None or worker.current == &work.block.work or self.pool.wq.max_active == 1):
             raise RuntimeError(f"{what} inside a function of {self!r} would wait for itself")

@@ -12,7 +12,8 @@ call was started or a channel was offered it, else unclaimed. Those of a look th
 settled together, when the batches were called.
 
 Frozen, a run begins no event and requeues itself; in the middle of a chain it waits for the thaw. Stopped,
-it leaves the rest where it is, and batches that were not called are abandoned. A call begins under the lock
+it leaves the rest where it is; batches that were not called are abandoned, and so is an event whose call was
+about to begin. A call begins under the lock
 of the queue, with a look whether it may; whoever freezes or stops passes through that lock afterwards, and
 no call begins after that.
 
@@ -50,10 +51,11 @@ NOT_CALLED = object()
 class Fate:
     """What becomes of an event in hand: whether a call was started for it, and which batches hold it."""
 
-    __slots__ = ("batches", "called")
+    __slots__ = ("batches", "called", "left")
 
     def __init__(self) -> None:
         self.called = False
+        self.left = False  # a call was not started because the pipeline was stopped
         self.batches: list[Batch[Any]] = []
 
 
@@ -196,6 +198,7 @@ class Stage:
             event = event_of(event_type, record.payload, record.timestamp, source, lost)
             result = self.call(member, event)
             if result is NOT_CALLED:
+                fate.left |= self.workqueue.stopped
                 continue
             fate.called = True
             if result is STOP or result is BAD:
@@ -250,7 +253,7 @@ class Stage:
     def settle(self, called: "frozenset[Batch[Any]] | set[Batch[Any]]") -> None:
         """Classify the events in hand: once, by whether a call of their own was started."""
         missed = [fate for fate in self.fates if not fate.called and called.isdisjoint(fate.batches)]
-        abandoned = sum(bool(fate.batches) for fate in missed) if self.workqueue.stopped else 0
+        abandoned = sum(fate.left or bool(fate.batches) for fate in missed) if self.workqueue.stopped else 0
         self.queue.settle(len(self.fates) - len(missed), len(missed) - abandoned, abandoned)
         self.fates.clear()
 

@@ -60,6 +60,11 @@ class WorkCore:
                     yield owner
                     return
 
+    def _begin_anew(self) -> None:
+        """Be idle in a forked child, whatever the parent still owes it."""
+        self._item = Work(self._run)
+        self._joining = threading.RLock()
+
     def _run(self) -> None:
         """Call the function. Its worker."""
         try:

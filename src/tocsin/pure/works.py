@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkQueueCore"]
 
 NOT_STARTED = "the workqueue was not initialised: a subclass must call super().__init__()"
+FORKED = "of the process that this one was forked from: make another one here"
 PURGE_AT = 64  # works kept before the idle ones are let go
 
 
@@ -36,6 +37,7 @@ class WorkQueueCore:
     _kept: dict[int, WorkCore]
     _purge_at: int
     _is_closed: bool
+    _is_forked: bool
     _draining: int
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Self":
@@ -45,6 +47,7 @@ class WorkQueueCore:
         self._kept = {}  # works that may not be idle, by their address: they may be equal
         self._purge_at = PURGE_AT
         self._is_closed = False
+        self._is_forked = False  # closed, since the process is a child of the one that made it
         self._draining = 0  # how many threads drain
         return self
 
@@ -59,6 +62,17 @@ class WorkQueueCore:
         # At the interpreter's end this module's globals may be gone: hence the argument.
         if self._workqueue is not None and not is_over():
             self._workqueue.stop()
+
+    def _leave_to_parent(self) -> None:
+        """Close it in a forked child, without a wait, and have its works idle; for the hook there."""
+        wq = self._wq
+        wq.begin_anew()
+        wq.stopped = self._is_closed = self._is_forked = True
+        wq.runnable.clear()
+        wq.timers.clear()
+        kept, self._kept = self._kept, {}
+        for work in kept.values():
+            work._begin_anew()
 
     @property
     def _wq(self) -> WorkQueue:
@@ -92,6 +106,8 @@ class WorkQueueCore:
 
     def _refusal(self) -> str | None:
         """Return what hinders a work from being queued now, or None. Under the lock."""
+        if self._is_forked:
+            return FORKED
         if self._is_closed:
             return "closed"
         if self._draining and self._wq.worker_here() is None:
@@ -204,6 +220,8 @@ class WorkQueueCore:
     def _refuse_inside(self, work: WorkCore | None, what: str) -> WorkQueue:
         """Raise if the caller would wait for itself, or has nothing to wait on."""
         wq = self._wq
+        if self._is_forked and work is None:
+            raise ClosedError(f"{self!r} is {FORKED}")
         worker = wq.worker_here()
         if worker is not None and (work is None or worker.current is work._item or wq.max_active == 1):
             raise RuntimeError(f"{what} inside a function of {self!r} would wait for itself")
