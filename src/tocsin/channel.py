@@ -9,17 +9,19 @@ can have. Events without a largest size would make that half a queue for each: o
 bytes than the queue that they come from. The memory is there when events need it.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from numbers import Real
+from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
-from tocsin.backend import Batch, ChannelCore
+from tocsin.backend import Batch, ChannelCore, Event
 from tocsin.errors import ClosedError
 from tocsin.key import Key, checked
 from tocsin.stats import ChannelStats
 
 if TYPE_CHECKING:
+    from tocsin.aio import Waiting
     from tocsin.bindings import Bindings, Registration
     from tocsin.protocol import EventType
     from tocsin.subscription import Part, Subscription
@@ -51,9 +53,13 @@ class Channel(ChannelCore[R]):
 
     Each event goes to one reader. `lost` of an event counts those that were refused or dropped since the
     one that was taken before it. Leaving its ``with`` block closes it.
+
+    Coroutines read it with aget(), aget_batch() and ``async for``, in asyncio or trio; any number of event
+    loops, beside threads. The first one in a loop opens a descriptor there.
     """
 
     subscription: "Subscription"
+    _waitings: "dict[Any, Waiting[R]]"  # by event loop
 
     def __init__(self, keys: tuple[Key, ...], capacity: int, overflow: str, timeout: float | None) -> None:
         if overflow not in OVERFLOWS:
@@ -88,6 +94,37 @@ class Channel(ChannelCore[R]):
         """
         self.subscription.cancel(wait=False)
         self._shut()
+        for waiting in tuple(self._waitings.values()):
+            waiting.retire()
+
+    async def aget(self, timeout: float | None = None) -> Event[R]:
+        """Take the oldest event as get() does, and leave the event loop to others while there is none.
+
+        A coroutine that is cancelled takes nothing with it. One that always finds events gives way to others
+        after 128 of them. NotImplementedError: the loop can't poll a descriptor (Windows' proactor loop).
+        """
+        from tocsin import aio  # asyncio is slow to import, and mostly not needed
+
+        return await aio.waiting_of(self).get(aio.deadline_of(timeout))
+
+    async def aget_batch(self, max_events: int = 4096, timeout: float | None = None) -> Batch[R]:
+        """Take a Batch as get_batch() does, and leave the event loop to others as aget() does."""
+        from tocsin import aio
+
+        most = index(max_events)
+        if most < 1:
+            raise ValueError(f"max_events must be at least 1, not {max_events}")
+        return await aio.waiting_of(self).get_batch(most, aio.deadline_of(timeout))
+
+    def __aiter__(self) -> AsyncIterator[Event[R]]:
+        """Take events one by one as aget() does, until the channel is closed and empty."""
+        from tocsin.aio import Events
+
+        return Events(self)
+
+    async def aclose(self) -> None:
+        """Close it; never waits."""
+        self.close()
 
     def stats(self) -> ChannelStats:
         """Return a snapshot of the books; see ChannelStats."""
@@ -104,6 +141,17 @@ class Channel(ChannelCore[R]):
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         state = "closed" if self.closed else self.subscription.state
@@ -111,6 +159,7 @@ class Channel(ChannelCore[R]):
 
     def _prepare(self, pipeline: "Bindings", start: int) -> None:
         """Make the channel of the core. Under the lock of the pipeline, once."""
+        self._waitings = {}  # those of the parent, in a forked child, are the parent's
         several = len({key.protocol for key in self.keys}) > 1
         number = OVERFLOWS.index(self.overflow)
         pipeline._make_channel(self, number, self.capacity, self.timeout or 0.0, several, start)

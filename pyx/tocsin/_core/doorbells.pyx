@@ -1,0 +1,84 @@
+# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# cython: annotation_typing=False
+"""The doorbell of one event loop at one channel, as Python holds it; doorbell.pxd holds the theory.
+
+It also takes events without waiting, which is all that a coroutine does between two sleeps. The loop's thread
+uses it; any thread may let it go. It keeps the channel, and its descriptor must stay open until it is disarmed
+for good.
+
+A forked child has a copy whose channel and descriptor are the parent's, and the lock may be that of a thread
+that the child doesn't have: so there it does nothing.
+"""
+
+from libc.stdint cimport uint32_t
+
+from tocsin._core.channel cimport (
+    LOOK_EMPTY,
+    Channel,
+    Look,
+    channel_look,
+    channel_release,
+    channel_retain,
+)
+from tocsin._core.doorbell cimport Doorbell as CDoorbell
+from tocsin._core.doorbell cimport doorbell_arm, doorbell_disarm
+from tocsin._core.reader cimport ChannelCore
+from tocsin._core.thread cimport process_self
+
+
+cdef class Doorbell:
+    """Wake whoever polls a descriptor when a channel has something.
+
+    descriptor: an eventfd or the writing end of a pipe, neither of which blocks.
+    """
+
+    cdef ChannelCore reader
+    cdef Channel* channel
+    cdef CDoorbell bell
+    cdef uint32_t process
+
+    def __cinit__(self, reader: ChannelCore, descriptor: int):
+        if (<ChannelCore> reader).channel == NULL:
+            raise RuntimeError("a Channel is made by Pipeline.channel()")
+        self.reader = reader
+        self.channel = self.reader.channel
+        self.bell.descriptor = descriptor
+        self.process = process_self()
+        channel_retain(self.channel)
+
+    def __dealloc__(self):
+        if self.channel != NULL and self.process == process_self():
+            doorbell_disarm(&self.channel.doorbells, &self.bell, &self.channel.sleepers)
+            channel_release(self.channel)
+
+    def take(self) -> object:
+        """Take the oldest event; None: there is none now."""
+        return self.reader.take()
+
+    def take_batch(self, most: int) -> object:
+        """Take the oldest events of one type, at most so many; None: there are none now."""
+        return self.reader.take_batch(most)
+
+    def arm(self) -> int:
+        """Have the descriptor written to when there is something, and look: 0 nothing yet, 1 events, 2 over."""
+        if self.channel != self.reader.channel:
+            raise RuntimeError("an event loop that waited before the fork has no channel in the child")
+        doorbell_arm(&self.channel.doorbells, &self.bell, &self.channel.sleepers)
+        cdef Look found = channel_look(self.channel)
+        cdef bint is_inside = found == LOOK_EMPTY and self.reader.is_inside()
+        if found != LOOK_EMPTY or is_inside:
+            self.disarm()
+        if is_inside:
+            raise RuntimeError(
+                "waiting in a channel inside a callback of its own pipeline would wait for itself: use timeout=0"
+            )
+        return found
+
+    def look(self) -> int:
+        """See whether there is something: 0 nothing yet, 1 events, 2 over."""
+        return channel_look(self.channel)
+
+    def disarm(self) -> None:
+        """Have nobody write to the descriptor any more; harmless to repeat. Any thread."""
+        if self.process == process_self():
+            doorbell_disarm(&self.channel.doorbells, &self.bell, &self.channel.sleepers)
