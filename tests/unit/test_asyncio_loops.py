@@ -103,11 +103,11 @@ def test_cancelling_at_any_moment_loses_no_event(pipeline: Any) -> None:
         found: list[int] = []
         producer = Crew(lambda: [pipeline.notify(MOTOR.tick, (n,)) for n in range(n_events)])
         while len(found) < n_events:
-            tasks = [asyncio.create_task(channel.aget()) for _ in range(3)]
+            tasks = [asyncio.create_task(channel.aget(timeout=0.01)) for _ in range(3)]
             await asyncio.sleep(0)
             tasks[len(found) % 3].cancel()
             tasks[0].cancel()
-            done = await asyncio.gather(*tasks, return_exceptions=True)
+            done = await asyncio.gather(*tasks, return_exceptions=True)  # a time-out: there were too few
             found += [event.report.n for event in done if not isinstance(event, BaseException)]
         producer.join()
         return found

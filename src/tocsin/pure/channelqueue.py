@@ -79,6 +79,7 @@ class ChannelQueue:
         self.room: Room | None = None
         self.closed = False
         self.armed: set[int] = set()  # the descriptors of event loops that wait
+        self.process = os.getpid()
         self.unreported = 0  # lost events that no queued one tells of yet
         self.carry = 0  # those that the next one taken tells of beside its own
         self.wanting: list[tuple[WorkQueue, Work]] = []
@@ -190,8 +191,8 @@ class ChannelQueue:
             self.ring()
 
     def ring(self) -> None:
-        """Wake the event loops that wait."""
-        while self.armed:
+        """Wake the event loops that wait; a forked child shares the descriptors of its parent, and doesn't."""
+        while self.armed and self.process == os.getpid():
             with contextlib.suppress(BlockingIOError):  # it takes no more: then it is awake
                 os.write(self.armed.pop(), ONE)
 

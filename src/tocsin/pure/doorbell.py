@@ -30,7 +30,6 @@ class Doorbell(Generic[R_co]):
         self.reader = reader
         self.queue = reader._made
         self.descriptor = descriptor
-        self.process = os.getpid()
 
     def take(self) -> Event[R_co] | None:
         """Take the oldest event; None: there is none now."""
@@ -58,6 +57,6 @@ class Doorbell(Generic[R_co]):
 
     def disarm(self) -> None:
         """Have nobody write to the descriptor any more; harmless to repeat. Any thread."""
-        if self.process == os.getpid():  # in a forked child the queue is the parent's, and its lock may be taken
+        if self.queue.process == os.getpid():  # in a forked child the queue is the parent's, and its lock may be taken
             with self.queue.lock:
                 self.queue.armed.discard(self.descriptor)
