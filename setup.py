@@ -29,7 +29,7 @@ DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
 COLD = {"chain", "ending", "finaliser", "forks", "guard", "header", "kfifo", "listen", "mainthread", "opening"}
-COLD |= {"doorbells", "payload", "pool", "queuecore", "subscription", "ties", "times", "waits", "works"}
+COLD |= {"payload", "pool", "queuecore", "subscription", "ties", "times", "waits", "works"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
 

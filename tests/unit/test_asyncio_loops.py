@@ -205,8 +205,11 @@ def test_no_descriptor_stays_open() -> None:
     async def main() -> None:
         await use()
         before = await opened()
-        await use()
-        assert await opened() == before
+        for _ in range(5):
+            await use()
+        async with asyncio.timeout(PATIENCE):
+            while await opened() > before:
+                await asyncio.sleep(0.001)  # a worker that is about to end may still have something
 
     asyncio.run(main())
 

@@ -4,12 +4,22 @@
 
 It also takes events without waiting, which is all that a coroutine does between two sleeps. The loop's thread
 uses it; any thread may let it go. It keeps the channel, and its descriptor must stay open until it is disarmed
-for good.
+for good. `line` (who waits) and `left` (what may be taken before others have their turn) are the face's.
+
+An ``async for`` awaits something for each event. A coroutine for that costs three times what taking one does;
+so if an event is there it gets a Taken, which is done already and says so in the way that coroutines do
+(am_send): no exception is made to carry the event.
 
 A forked child has a copy whose channel and descriptor are the parent's, and the lock may be that of a thread
 that the child doesn't have: so there it does nothing.
 """
 
+from types import GenericAlias
+
+cimport cython
+from cpython.exc cimport PyErr_SetObject
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t
 
 from tocsin._core.channel cimport (
@@ -22,8 +32,23 @@ from tocsin._core.channel cimport (
 )
 from tocsin._core.doorbell cimport Doorbell as CDoorbell
 from tocsin._core.doorbell cimport doorbell_arm, doorbell_disarm
+from tocsin._core.event cimport Event
 from tocsin._core.reader cimport ChannelCore
 from tocsin._core.thread cimport process_self
+
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+    ctypedef PySendResult (*sendfunc)(PyObject* me, PyObject* sent, PyObject** result) noexcept
+    ctypedef struct PyAsyncMethods:
+        sendfunc am_send
+    ctypedef struct PyTypeObject:
+        PyAsyncMethods* tp_as_async
+
+
+cdef str AWAITED = "an event of an async iterator is awaited once"
 
 
 cdef class Doorbell:
@@ -36,6 +61,8 @@ cdef class Doorbell:
     cdef Channel* channel
     cdef CDoorbell bell
     cdef uint32_t process
+    cdef public object line
+    cdef public Py_ssize_t left
 
     def __cinit__(self, reader: ChannelCore, descriptor: int):
         if (<ChannelCore> reader).channel == NULL:
@@ -44,6 +71,7 @@ cdef class Doorbell:
         self.channel = self.reader.channel
         self.bell.descriptor = descriptor
         self.process = process_self()
+        self.line = ()
         channel_retain(self.channel)
 
     def __dealloc__(self):
@@ -82,3 +110,68 @@ cdef class Doorbell:
         """Have nobody write to the descriptor any more; harmless to repeat. Any thread."""
         if self.process == process_self():
             doorbell_disarm(&self.channel.doorbells, &self.bell, &self.channel.sleepers)
+
+
+cdef class EventsCore:
+    """Take events for an ``async for``: what is there at once, the rest by the face's _wait()."""
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    cdef public Doorbell bell     # None until the face has waited once
+
+    def __aiter__(self) -> object:
+        return self
+
+    def __anext__(self) -> object:
+        cdef Doorbell bell = self.bell
+        cdef Event event
+        if bell is not None and bell.left > 0 and not bell.line:
+            event = bell.reader.take()
+            if event is not None:
+                bell.left -= 1
+                return taken_new(event)
+        return self._wait()
+
+
+@cython.final
+@cython.no_gc     # an event refers to no Taken
+@cython.freelist(8)
+cdef class Taken:
+    """Be awaited, once, and give an event without waiting."""
+
+    cdef Event event
+
+    def __await__(self) -> object:
+        return self
+
+    def __iter__(self) -> object:
+        return self
+
+    def __next__(self) -> object:
+        event, self.event = self.event, None
+        if event is None:
+            raise RuntimeError(AWAITED)
+        raise StopIteration(event)
+
+
+cdef Taken taken_new(Event event):
+    """Hold an event that was taken."""
+    cdef Taken taken = Taken.__new__(Taken)
+    taken.event = event
+    return taken
+
+
+cdef PySendResult taken_send(PyObject* me, PyObject* sent, PyObject** result) noexcept:
+    """Give the event as a coroutine gives what it returns."""
+    cdef Taken taken = <Taken> me
+    event, taken.event = taken.event, None
+    if event is None:
+        result[0] = NULL
+        PyErr_SetObject(RuntimeError, AWAITED)
+        return PYGEN_ERROR
+    Py_INCREF(event)
+    result[0] = <PyObject*> event
+    return PYGEN_RETURN
+
+
+(<PyTypeObject*> Taken).tp_as_async.am_send = taken_send

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tocsin.aio.asyncios import AsyncioLoop
 from tocsin.aio.waiting import Waiting
-from tocsin.backend import Event
+from tocsin.backend import Event, EventsCore
 from tocsin.errors import ClosedError
 
 if TYPE_CHECKING:
@@ -83,25 +83,15 @@ class Waitings(Generic[R]):
         self.by_loop.pop(key, None)
 
 
-class Events(Generic[R]):
+class Events(EventsCore[R]):
     """Take events for an ``async for``. It has none of its own, so that nothing is lost when it is dropped."""
 
     def __init__(self, waitings: Waitings[R]) -> None:
         self.waitings = waitings
-        self.waiting: Waiting[R] | None = None
 
-    def __aiter__(self) -> "Events[R]":
-        return self
-
-    async def __anext__(self) -> Event[R]:
-        waiting = self.waiting
-        if waiting is None:
-            waiting = self.waiting = self.waitings.here()
-        if waiting.left > 0 and not waiting.line:
-            event = waiting.take()
-            if event is not None:
-                waiting.left -= 1
-                return event
+    async def _wait(self) -> Event[R]:
+        waiting = self.waitings.here()
+        self.bell = waiting.bell
         try:
             return await waiting.get(None)
         except ClosedError:

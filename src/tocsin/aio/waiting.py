@@ -67,11 +67,10 @@ class Waiting(Generic[R]):
         self.loop = loop
         self.line: deque[Turn] = deque()
         self.called: Turn | None = None  # has not come back yet
-        self.left = BUDGET
         self.process = os.getpid()
         self.reading, self.writing = descriptors()
         self.bell: Doorbell[R] = Doorbell(channel, self.writing)
-        self.take = self.bell.take
+        self.bell.line, self.bell.left = self.line, BUDGET
         this = weakref.ref(self)  # the loop must not keep a channel that everybody else has forgotten
 
         def look() -> bool:
@@ -86,11 +85,11 @@ class Waiting(Generic[R]):
 
     async def get(self, deadline: float | None) -> Event[R]:
         """Take the oldest event; wait for one until the deadline."""
-        self.left -= 1
-        if self.left < 0:
+        self.bell.left -= 1
+        if self.bell.left < 0:
             await self.give_way()
         try:
-            while (event := self.take()) is None:
+            while (event := self.bell.take()) is None:
                 await self.wait(deadline)
             return event
         finally:
@@ -99,12 +98,12 @@ class Waiting(Generic[R]):
 
     async def get_batch(self, most: int, deadline: float | None) -> Batch[R]:
         """Take a batch of the oldest events; wait for the first one until the deadline."""
-        if self.left < 0:
+        if self.bell.left < 0:
             await self.give_way()
         try:
             while (batch := self.bell.take_batch(most)) is None:
                 await self.wait(deadline)
-            self.left -= len(batch)
+            self.bell.left -= len(batch)
             return batch
         finally:
             if self.line:
@@ -112,14 +111,14 @@ class Waiting(Generic[R]):
 
     async def give_way(self) -> None:
         """Let others have their turn."""
-        self.left = BUDGET
+        self.bell.left = BUDGET
         await self.loop.give_way()
 
     # -- waiting
 
     async def wait(self, deadline: float | None) -> None:
         """Wait until it is worth another look; ClosedError, TimeoutError."""
-        self.left = BUDGET
+        self.bell.left = BUDGET
         seconds = None if deadline is None else deadline - time.monotonic()
         is_late = seconds is not None and seconds <= 0
         found = OVER if self.reading < 0 else self.bell.look() if is_late else self.bell.arm()

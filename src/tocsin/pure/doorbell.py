@@ -3,17 +3,19 @@
 Armed under the lock of the channel's queue, where the look that comes with it is made too; so a writer, who
 has that lock, comes before the look or finds the doorbell armed. It disarms by ringing: a loop that sleeps is
 told once, however many events come. After disarm() nobody writes any more. The loop's thread uses it; any
-thread may let it go.
+thread may let it go. `line` (who waits) and `left` (what may be taken before others have their turn) are the
+face's.
 """
 
 import os
-from typing import Generic, TypeVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, Generic, Self, TypeVar
 
 from tocsin.pure.batch import Batch
 from tocsin.pure.channel import ChannelCore
 from tocsin.pure.event import Event
 
-__all__ = ["Doorbell"]
+__all__ = ["Doorbell", "EventsCore"]
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -30,6 +32,8 @@ class Doorbell(Generic[R_co]):
         self.reader = reader
         self.queue = reader._made
         self.descriptor = descriptor
+        self.line: Sequence[Any] = ()
+        self.left = 0
 
     def take(self) -> Event[R_co] | None:
         """Take the oldest event; None: there is none now."""
@@ -60,3 +64,25 @@ class Doorbell(Generic[R_co]):
         if self.queue.process == os.getpid():  # in a forked child the queue is the parent's, and its lock may be taken
             with self.queue.lock:
                 self.queue.armed.discard(self.descriptor)
+
+
+class EventsCore(Generic[R_co]):
+    """Take events for an ``async for``: what is there at once, the rest by the face's _wait()."""
+
+    bell: Doorbell[R_co] | None = None  # until the face has waited once
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event[R_co]:
+        bell = self.bell
+        if bell is not None and bell.left > 0 and not bell.line:
+            event = bell.take()
+            if event is not None:
+                bell.left -= 1
+                return event
+        return await self._wait()
+
+    def _wait(self) -> Coroutine[Any, Any, Event[R_co]]:
+        """Wait for an event: the face's."""
+        raise NotImplementedError
