@@ -111,7 +111,7 @@ class Channel(ChannelCore[R]):
         """Take the oldest event as get() does, and leave the event loop to others while there is none.
 
         A coroutine that is cancelled takes nothing with it. One that always finds events gives way to others
-        after 128 of them. NotImplementedError: the loop can't poll a descriptor (Windows' proactor loop).
+        once in a millisecond. NotImplementedError: the loop can't poll a descriptor (Windows' proactor loop).
         """
         waiting = (self._waitings or self._begin_waiting()).here()
         return await waiting.get(None if timeout is None else deadline_of(timeout))

@@ -11,6 +11,7 @@ import pytest
 import tocsin
 from helpers import MOTOR, PATIENCE, Crew
 from tocsin import ClosedError
+from tocsin.aio import waiting as at_work
 
 DESCRIPTORS = "/proc/self/fd"
 
@@ -70,7 +71,11 @@ def test_an_event_that_a_cancelled_coroutine_was_called_for_stays(pipeline: Any)
     asyncio.run(main())
 
 
-def test_who_is_cancelled_while_it_gives_way_has_taken_nothing(pipeline: Any) -> None:
+def test_who_is_cancelled_while_it_gives_way_has_taken_nothing(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_work, "TURN", 0)
+
     async def main() -> None:
         channel = pipeline.channel(MOTOR.tick)
         ticks(pipeline, *range(1000))

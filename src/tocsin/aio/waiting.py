@@ -11,8 +11,8 @@ that is cancelled has either not taken one, or is through and returns it. One is
 come back, whichever way (with an event, without, cancelled), it calls the next one in line. So while somebody is
 in line, either one was called, or the doorbell is armed, or the loop is about to be told by the descriptor.
 
-A coroutine that always finds events would keep the loop for itself: after BUDGET events it gives way, before it
-takes the next.
+A coroutine that always finds events would keep the loop for itself. So it looks at the clock after BUDGET events,
+and when its TURN is over it gives way, before it takes the next.
 
 All of this happens in the loop's thread. Several loops, each with its Waiting, and threads may share a channel;
 what they share is the channel. A Waiting ends, in its loop, when the channel is closed or over; otherwise when
@@ -43,7 +43,8 @@ __all__ = ["Waiting"]
 
 R = TypeVar("R")
 
-BUDGET = 128  # events
+BUDGET = 64  # events between two looks at the clock
+TURN = 0.001  # seconds
 EMPTY, READY, OVER = range(3)  # what a doorbell finds
 
 
@@ -71,6 +72,7 @@ class Waiting(Generic[R]):
         self.reading, self.writing = descriptors()
         self.bell: Doorbell[R] = Doorbell(channel, self.writing)
         self.bell.line, self.bell.left = self.line, BUDGET
+        self.turn_ends = time.monotonic() + TURN
         this = weakref.ref(self)  # the loop must not keep a channel that everybody else has forgotten
 
         def look() -> bool:
@@ -110,15 +112,16 @@ class Waiting(Generic[R]):
                 self.pass_on()
 
     async def give_way(self) -> None:
-        """Let others have their turn."""
+        """Let others have their turn, unless ours has just begun."""
+        if time.monotonic() >= self.turn_ends:
+            await self.loop.give_way()
+            self.turn_ends = time.monotonic() + TURN
         self.bell.left = BUDGET
-        await self.loop.give_way()
 
     # -- waiting
 
     async def wait(self, deadline: float | None) -> None:
         """Wait until it is worth another look; ClosedError, TimeoutError."""
-        self.bell.left = BUDGET
         seconds = None if deadline is None else deadline - time.monotonic()
         is_late = seconds is not None and seconds <= 0
         found = OVER if self.reading < 0 else self.bell.look() if is_late else self.bell.arm()
@@ -140,6 +143,7 @@ class Waiting(Generic[R]):
         self.line.append(turn)
         try:
             was_called = await self.loop.wait(turn, seconds)
+            self.bell.left, self.turn_ends = BUDGET, time.monotonic() + TURN
             return was_called
         finally:
             if self.called is turn:
