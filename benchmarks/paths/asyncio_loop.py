@@ -1,12 +1,13 @@
 """From another thread into asyncio: through a channel, and by one call_soon_threadsafe for each event.
 
-The loop runs in the main thread. In the first rows the producer is native and needs no GIL; in the next it is a
-thread that calls notify(), and its events and the loop's work share the GIL, as in the original: there a thread
-calls call_soon_threadsafe(queue.put_nowait, item) for each item, and the loop gets them out of an asyncio.Queue.
-The channel has room for 65,536 events and a full one blocks its protocol, so every event arrives. Refusals are
-retries.
+The loop runs in the main thread. In the first rows the producer is native and needs no GIL; in the next it is
+a thread that calls notify(), and shares the GIL with the loop, as in the original: there a thread calls
+call_soon_threadsafe(queue.put_nowait, item) for each item, and the loop gets them out of an asyncio.Queue.
 
-An event is an operation; the time ends when the coroutine has the last one. The loop is made before it begins.
+The channel has room for 65,536 events and a full one blocks its protocol, so every event arrives. Refusals
+are retries.
+
+The time ends when the coroutine has the last event. The loop is made before it begins.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ THREAD_FOR = "thread -> channel -> async for"
 CALLS = "call_soon_threadsafe(put_nowait) for each event"
 
 for ours in (NATIVE_FOR, NATIVE_BATCH):
-    path.target(f"{ours}: >= 15 times as fast", times_faster(ours, CALLS), at_least=15, unit="times", on="gil")
+    path.target(
+        f"{ours}: >= 15 times as fast", times_faster(ours, CALLS), at_least=15, unit="times", on="gil"
+    )
 
 
 async def one_by_one(channel, n):

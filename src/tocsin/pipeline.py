@@ -2,9 +2,9 @@
 
 A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the
 core's own; what stands here is cold, and the rest of that in its bases: awaiting.py, channels.py,
-subscribers.py, registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and
-producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
-refers back to it, so dropping the last reference ends it at once.
+subscribers.py, registrations.py, bindings.py. The lock serialises what changes the sets of protocols,
+subscriptions and producers; it is never held while user code runs or while anything waits. Nothing that the
+pipeline keeps refers back to it, so dropping the last reference ends it at once.
 """
 
 import os
@@ -33,6 +33,7 @@ __all__ = ["Pipeline"]
 
 CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
 KICKS = ("auto", "membarrier", "atomic")
+
 
 class Pipeline(Awaiting):
     """Carry events from producers to subscribers: each accepted one once, in order, each other counted.

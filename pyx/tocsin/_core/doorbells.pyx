@@ -88,7 +88,7 @@ cdef class Doorbell:
         return self.reader.take_batch(most)
 
     def arm(self) -> int:
-        """Have the descriptor written to when there is something, and look: 0 nothing yet, 1 events, 2 over."""
+        """Have the descriptor written to when there is something; look: 0 nothing yet, 1 events, 2 over."""
         if self.channel != self.reader.channel:
             raise RuntimeError("an event loop that waited before the fork has no channel in the child")
         doorbell_arm(&self.channel.doorbells, &self.bell, &self.channel.sleepers)
@@ -131,6 +131,10 @@ cdef class EventsCore:
                 bell.left -= 1
                 return taken_new(event)
         return self._wait()
+
+    def _wait(self) -> object:
+        """Wait for an event: the face's."""
+        raise NotImplementedError
 
 
 @cython.final

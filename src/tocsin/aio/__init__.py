@@ -1,7 +1,7 @@
 """Event loops that wait for channels: which loop is running, and what a channel keeps for each.
 
-waiting.py holds the theory; loop.py says what is needed of a loop, asyncios.py and trios.py give it. Imported by
-the first coroutine that reads a channel, since asyncio is slow to import.
+waiting.py holds the theory; loop.py says what is needed of a loop, asyncios.py and trios.py give it. Imported
+by the first coroutine that reads a channel, since asyncio is slow to import.
 """
 
 import sys
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def running() -> Any:
-    """Return what tells running loops apart: asyncio's loop, or the token of trio's run. RuntimeError: none."""
+    """Return what tells running loops apart: asyncio's loop, or trio's token. RuntimeError: none runs."""
     trio = sys.modules.get("trio")
     if trio is not None and hasattr(trio, "lowlevel"):
         try:
@@ -84,7 +84,7 @@ class Waitings(Generic[R]):
 
 
 class Events(EventsCore[R]):
-    """Take events for an ``async for``. It has none of its own, so that nothing is lost when it is dropped."""
+    """Take events for an ``async for``. It has none of its own, so nothing is lost when it is dropped."""
 
     def __init__(self, waitings: Waitings[R]) -> None:
         self.waitings = waitings

@@ -1,4 +1,4 @@
-"""What a Waiting needs of an event loop, whichever library runs it. The loop's thread, unless it says otherwise."""
+"""What a Waiting needs of an event loop of any library. In the loop's thread, unless it says otherwise."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar

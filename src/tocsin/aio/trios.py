@@ -91,4 +91,5 @@ class TrioLoop:
 
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Run a function in a thread; one whose caller was cancelled goes on."""
-        return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
+        result: T = await trio.to_thread.run_sync(function, abandon_on_cancel=True)
+        return result

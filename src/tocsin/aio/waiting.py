@@ -1,24 +1,25 @@
 """Channels in an event loop: coroutines that take events, and sleep as the loop does.
 
 For each loop that waits for a channel there is one Waiting: a descriptor that the loop polls, the doorbell
-that writes to it (_core/doorbell.pxd, pure/doorbell.py), and the coroutines that wait, in order. A coroutine
-takes what is there without waiting. Only when nothing is there it joins the line and arms the doorbell, which
-looks once more. So there is one wake-up for a loop that sleeps, whatever the rate of events: the descriptor is
-written to once, and never again before the loop has come back and found nothing.
+that writes to it (_core/doorbell.pxd, pure/doorbell.py), and the coroutines that wait, in order. A
+coroutine takes what is there without waiting. Only when nothing is there it joins the line and arms the
+doorbell, which looks once more. So there is one wake-up for a loop that sleeps, whatever the rate of
+events: the descriptor is written to once, and never again before the loop has come back and found nothing.
 
-Nobody is handed an event. Who is called goes and looks, and takes it without a further await: so a coroutine
-that is cancelled has either not taken one, or is through and returns it. One is called at a time; when it has
-come back, whichever way (with an event, without, cancelled), it calls the next one in line. So while somebody is
-in line, either one was called, or the doorbell is armed, or the loop is about to be told by the descriptor.
+Nobody is handed an event. Who is called goes and looks, and takes it without a further await: so a
+coroutine that is cancelled has either not taken one, or is through and returns it. One is called at a time;
+when it has come back, whichever way (with an event, without, cancelled), it calls the next one in line. So
+while somebody is in line, either one was called, or the doorbell is armed, or the loop is about to be told
+by the descriptor.
 
-A coroutine that always finds events would keep the loop for itself. So it looks at the clock after BUDGET events,
-and when its TURN is over it gives way, before it takes the next.
+A coroutine that always finds events would keep the loop for itself. So it looks at the clock after BUDGET
+events, and when its TURN is over it gives way, before it takes the next.
 
-All of this happens in the loop's thread. Several loops, each with its Waiting, and threads may share a channel;
-what they share is the channel. A Waiting ends, in its loop, when the channel is closed or over; otherwise when
-the loop was closed and another one comes, or when nobody has the channel any more. Then its doorbell is disarmed
-and its descriptor closed, in this order. A forked child leaves those of its parent alone: what a loop polls with
-is shared with it.
+All of this happens in the loop's thread. Several loops, each with its Waiting, and threads may share a
+channel; what they share is the channel. A Waiting ends, in its loop, when the channel is closed or over;
+otherwise when the loop was closed and another one comes, or when nobody has the channel any more. Then its
+doorbell is disarmed and its descriptor closed, in this order. A forked child leaves those of its parent
+alone: what a loop polls with is shared with it.
 
 Which library runs the coroutine, asyncio or trio, is asked at each call; anyio is one of the two.
 """
@@ -154,7 +155,7 @@ class Waiting(Generic[R]):
                 self.leave()
 
     def leave(self) -> None:
-        """Turn back without an event; a call may have been meant for us. Of a closed loop nobody comes back."""
+        """Turn back without an event; a call may have been for us. Of a closed loop nobody comes back."""
         if self.loop.is_over():
             self.line.clear()
             self.called = None

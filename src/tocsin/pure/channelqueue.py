@@ -2,7 +2,8 @@
 
 One lock guards all of it; `changed` over it is for readers that wait. Writers are the stages of the
 queues that the channel listens to; none of them and no reader holds the lock while it waits or kicks.
-Event loops wait for a byte in a descriptor (doorbell.py), which is written to under the lock and never blocks.
+Event loops wait for something in a descriptor (doorbell.py), which is written to under the lock and never
+blocks.
 
 Room. Capacity counts events. Beside that, events take as many bytes as in the ring of the compiled core,
 by the same arithmetic (equeue.py): so a channel of events without a largest size is full when its ring
@@ -191,7 +192,7 @@ class ChannelQueue:
             self.ring()
 
     def ring(self) -> None:
-        """Wake the event loops that wait; a forked child shares the descriptors of its parent, and doesn't."""
+        """Wake the event loops that wait; but in a forked child the descriptors are its parent's."""
         while self.armed and self.process == os.getpid():
             with contextlib.suppress(BlockingIOError):  # it takes no more: then it is awake
                 os.write(self.armed.pop(), ONE)

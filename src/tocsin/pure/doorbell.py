@@ -13,6 +13,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from tocsin.pure.batch import Batch
 from tocsin.pure.channel import ChannelCore
+from tocsin.pure.channelqueue import ChannelQueue
 from tocsin.pure.event import Event
 
 __all__ = ["Doorbell", "EventsCore"]
@@ -28,12 +29,21 @@ class Doorbell(Generic[R_co]):
     descriptor: an eventfd or the writing end of a pipe, neither of which blocks.
     """
 
-    def __init__(self, reader: ChannelCore[R_co], descriptor: int) -> None:
+    reader: ChannelCore[R_co]
+    queue: ChannelQueue
+    descriptor: int
+    line: Sequence[Any]
+    left: int
+
+    def __new__(cls, reader: ChannelCore[R_co], descriptor: int) -> Self:
+        """Belong to a channel."""
+        self = super().__new__(cls)
         self.reader = reader
         self.queue = reader._made
         self.descriptor = descriptor
-        self.line: Sequence[Any] = ()
+        self.line = ()
         self.left = 0
+        return self
 
     def take(self) -> Event[R_co] | None:
         """Take the oldest event; None: there is none now."""
@@ -44,7 +54,7 @@ class Doorbell(Generic[R_co]):
         return self.reader._take_batch(most)
 
     def arm(self) -> int:
-        """Have the descriptor written to when there is something, and look: 0 nothing yet, 1 events, 2 over."""
+        """Have the descriptor written to when there is something; look: 0 nothing yet, 1 events, 2 over."""
         if self.queue is not self.reader._queue:
             raise RuntimeError("an event loop that waited before the fork has no channel in the child")
         with self.queue.lock:
@@ -61,7 +71,9 @@ class Doorbell(Generic[R_co]):
 
     def disarm(self) -> None:
         """Have nobody write to the descriptor any more; harmless to repeat. Any thread."""
-        if self.queue.process == os.getpid():  # in a forked child the queue is the parent's, and its lock may be taken
+        if (
+            self.queue.process == os.getpid()
+        ):  # in a forked child the queue is the parent's, and its lock may be taken
             with self.queue.lock:
                 self.queue.armed.discard(self.descriptor)
 
