@@ -71,6 +71,40 @@ def test_an_event_that_a_cancelled_coroutine_was_called_for_stays(pipeline: Any)
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("ends", ["cancelled", "late"])
+def test_nobody_rings_for_a_loop_in_which_nobody_waits_any_more(pipeline: Any, ends: str) -> None:
+    async def main() -> None:
+        channel = pipeline.channel(MOTOR.tick)
+        task = asyncio.create_task(channel.aget(None if ends == "cancelled" else 0.001))
+        await in_line(channel)
+        if ends == "cancelled":
+            task.cancel()
+        await asyncio.wait([task])
+        ticks(pipeline, 1)
+        with pytest.raises(BlockingIOError):
+            os.read(channel._waitings.here().reading, 8)
+
+    asyncio.run(main())
+
+
+def test_who_is_called_in_vain_does_not_lose_the_place_of_others(pipeline: Any) -> None:
+    async def main() -> list[int]:
+        channel = pipeline.channel(MOTOR.tick)
+        tasks = []
+        for n in range(3):
+            tasks.append(asyncio.create_task(channel.aget()))
+            await in_line(channel, n + 1)
+        ticks(pipeline, 0)
+        waiting = channel._waitings.here()
+        waiting.rung()
+        waiting.rung()  # calls nobody: there is one event, for which one was called
+        await tasks[0]
+        ticks(pipeline, 1, 2)
+        return [event.report.n for event in await asyncio.gather(*tasks)]
+
+    assert asyncio.run(main()) == [0, 1, 2]
+
+
 def test_who_is_cancelled_while_it_gives_way_has_taken_nothing(
     pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +220,23 @@ def test_a_loop_that_was_closed_is_let_go(pipeline: Any) -> None:
     gc.collect()
 
 
+def test_a_channel_that_is_closed_is_let_go_by_idle_loops(pipeline: Any) -> None:
+    async def main() -> None:
+        channel = pipeline.channel(MOTOR.tick)
+        with pytest.raises(TimeoutError):
+            await channel.aget(timeout=0)
+        waiting = channel._waitings.here()
+        Crew(channel.close).join()
+        async with asyncio.timeout(PATIENCE):
+            while waiting.reading >= 0:
+                await asyncio.sleep(0)
+        assert channel._waitings.by_loop == {}
+        with pytest.raises(ClosedError):
+            await channel.aget()
+
+    asyncio.run(main())
+
+
 @pytest.mark.skipif(not os.path.isdir(DESCRIPTORS), reason="needs a system that lists its descriptors")
 def test_no_descriptor_stays_open() -> None:
     async def look(channel: Any) -> None:
@@ -236,8 +287,10 @@ def test_systems_without_eventfd_use_a_pipe(pipeline: Any, monkeypatch: pytest.M
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone(pipeline: Any) -> None:
-    channel = pipeline.channel(MOTOR.tick)
+    channel, idle = pipeline.channel(MOTOR.tick), pipeline.channel(MOTOR.limit)
     loop = asyncio.new_event_loop()
+    with pytest.raises(TimeoutError):
+        loop.run_until_complete(idle.aget(timeout=0))
     task = loop.create_task(channel.aget())
     loop.run_until_complete(in_line(channel))
     child = os.fork()
@@ -246,12 +299,12 @@ def test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone(pipeline: 
         try:
             pipeline.notify(MOTOR.tick, (7,))
             code = 0 if asyncio.run(channel.aget(PATIENCE)).report.n == 7 else 2
+            channel.close()
+            gc.collect()
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    (waiting,) = channel._waitings.by_loop.values()
-    with pytest.raises(BlockingIOError):
-        os.read(waiting.reading, 8)
+    assert loop._selector.select(0) == []  # type: ignore[attr-defined]
     ticks(pipeline, 1)
     assert loop.run_until_complete(task).report.n == 1
     loop.close()
