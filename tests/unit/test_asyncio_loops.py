@@ -1,14 +1,17 @@
 """Event loops that come and go, several at once, other libraries; what is cancelled loses nothing."""
 
 import asyncio
+import errno
 import gc
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tocsin
+from compiling import run_python
 from helpers import MOTOR, PATIENCE, Crew
 from tocsin import ClosedError
 from tocsin.aio import waiting as at_work
@@ -270,6 +273,46 @@ def test_no_descriptor_stays_open() -> None:
     asyncio.run(main())
 
 
+class Poor(asyncio.SelectorEventLoop):
+    """A loop that can't poll descriptors, as Windows' proactor loop; its own it polls by other means."""
+
+    def add_reader(self, *arguments: Any) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.skipif(not os.path.isdir(DESCRIPTORS), reason="needs a system that lists its descriptors")
+def test_a_loop_that_cannot_poll_says_so_and_keeps_nothing(pipeline: Any) -> None:
+    channel = pipeline.channel(MOTOR.tick)
+    loop = Poor()
+    before = len(os.listdir(DESCRIPTORS))
+    for _ in range(2):
+        with pytest.raises(NotImplementedError):
+            loop.run_until_complete(channel.aget())
+    gc.collect()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert len(os.listdir(DESCRIPTORS)) == before
+    loop.close()
+    assert channel.closed is False
+
+
+def test_without_a_descriptor_the_first_wait_fails_and_a_later_one_does_not(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> None:
+        channel = pipeline.channel(MOTOR.tick)
+        ticks(pipeline, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(at_work, "descriptors", refuse)
+            with pytest.raises(OSError, match="Too many open files"):
+                await channel.aget()
+        assert (await channel.aget()).report.n == 1
+
+    asyncio.run(main())
+
+
 def test_systems_without_eventfd_use_a_pipe(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "eventfd", raising=False)
 
@@ -308,6 +351,39 @@ def test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone(pipeline: 
     ticks(pipeline, 1)
     assert loop.run_until_complete(task).report.n == 1
     loop.close()
+
+
+EXIT = """
+import asyncio, threading, time, tocsin
+class Motor(tocsin.Protocol):
+    tick = tocsin.EventType(1, {"n": "u8"})
+MOTOR = Motor(0x80)
+pipeline = tocsin.Pipeline(exit_timeout=0.2)
+pipeline.register(MOTOR)
+channel = pipeline.channel(MOTOR.tick)
+go = threading.Event()
+pipeline.subscribe(MOTOR.tick, lambda event: go.wait(30))
+def flood():
+    while True:
+        pipeline.notify(MOTOR.tick, (1,))
+async def main():
+    threading.Thread(target=flood, daemon=True).start()
+    for wait in (pipeline.aflush(), pipeline.aclose()):
+        task = asyncio.create_task(wait)
+        await asyncio.sleep(0.01)
+        task.cancel()
+    await channel.aget()
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+task = loop.create_task(channel.aget())
+loop.run_until_complete(asyncio.sleep(0))
+print("over")
+"""
+
+
+def test_a_program_ends_with_waits_of_all_kinds_under_way(tmp_path: Path) -> None:
+    done = run_python("-W", "ignore", "-c", EXIT, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "over\n"), done.stderr
 
 
 # --------------------------------------------------------------------------------- libraries

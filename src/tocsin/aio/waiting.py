@@ -44,7 +44,7 @@ __all__ = ["Waiting"]
 
 R = TypeVar("R")
 
-BUDGET = 64  # events between two looks at the clock
+BUDGET = 128  # events between two looks at the clock
 TURN = 0.001  # seconds
 EMPTY, READY, OVER = range(3)  # what a doorbell finds
 
@@ -82,7 +82,11 @@ class Waiting(Generic[R]):
                 waiting.rung()
             return waiting is not None
 
-        loop.watch(self.reading, look)
+        try:
+            loop.watch(self.reading, look)
+        except BaseException:
+            self.close()
+            raise
 
     # -- taking
 
@@ -181,7 +185,7 @@ class Waiting(Generic[R]):
 
     def end_if_idle(self) -> None:
         """End, since nothing will come any more that anybody would wait for."""
-        if not self.line:
+        if not self.line and self.reading >= 0:
             self.forget(self.loop.key)
             self.end()
 
@@ -194,17 +198,23 @@ class Waiting(Generic[R]):
 
     def end(self) -> None:
         """Disarm the doorbell and close the descriptors; harmless to repeat."""
-        reading, self.reading = self.reading, -1
-        if reading < 0:
+        if self.reading < 0:
             return
         if hasattr(self, "bell"):
             self.bell.disarm()
-        if self.writing != reading:
-            os.close(self.writing)
         if self.process == os.getpid() and not self.loop.is_over():
-            self.loop.forget(reading)
+            self.loop.forget(self.reading)
+            self.close(is_watched=True)
         else:
-            os.close(reading)
+            self.close()
+
+    def close(self, is_watched: bool = False) -> None:
+        """Close the descriptors; that which the loop watches it closes itself."""
+        if self.writing != self.reading:
+            os.close(self.writing)
+        if not is_watched:
+            os.close(self.reading)
+        self.reading = -1
 
     def __del__(self) -> None:
         if hasattr(self, "reading"):
