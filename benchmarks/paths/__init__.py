@@ -17,6 +17,7 @@ MODULES = (
     "spinning",
     "flood",
     "channel",
+    "asyncio_loop",
     "memory",
     "growth",
     "footprint",

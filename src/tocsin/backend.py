@@ -23,9 +23,11 @@ __all__ = [
     "STOP",
     "Batch",
     "ChannelCore",
+    "Doorbell",
     "Event",
     "EventCode",
     "EventHeader",
+    "EventsCore",
     "Kfifo",
     "NotifierChain",
     "NotifyResult",
@@ -104,6 +106,7 @@ if TYPE_CHECKING or name == "cython":
     from tocsin._core.bridge import begin_exit, close_gil
     from tocsin._core.capi import ProducerCore, function_address
     from tocsin._core.chain import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
+    from tocsin._core.doorbells import Doorbell, EventsCore
     from tocsin._core.engine import PipelineCore
     from tocsin._core.event import Event, EventCode, make_event
     from tocsin._core.guard import guard
@@ -115,6 +118,7 @@ if TYPE_CHECKING or name == "cython":
 else:
     from tocsin.pure.batch import Batch
     from tocsin.pure.channel import ChannelCore
+    from tocsin.pure.doorbell import Doorbell, EventsCore
     from tocsin.pure.engine import PipelineCore
     from tocsin.pure.event import Event, EventCode, make_event
     from tocsin.pure.exit import begin_exit, close_gil

@@ -9,17 +9,20 @@ can have. Events without a largest size would make that half a queue for each: o
 bytes than the queue that they come from. The memory is there when events need it.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from numbers import Real
+from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
-from tocsin.backend import Batch, ChannelCore
+from tocsin.backend import Batch, ChannelCore, Event
 from tocsin.errors import ClosedError
 from tocsin.key import Key, checked
 from tocsin.stats import ChannelStats
 
 if TYPE_CHECKING:
+    from tocsin.aio import Waitings
     from tocsin.bindings import Bindings, Registration
     from tocsin.protocol import EventType
     from tocsin.subscription import Part, Subscription
@@ -46,14 +49,27 @@ def seconds(timeout: Any) -> float:
     return float(timeout)
 
 
+def deadline_of(timeout: Any) -> float:
+    """Return when `timeout` seconds will be over, by time.monotonic()."""
+    if not isinstance(timeout, Real):
+        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+    if not float(timeout) >= 0:
+        raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
+    return time.monotonic() + min(float(timeout), 1e9)
+
+
 class Channel(ChannelCore[R]):
     """Hold events until somebody takes them: get(), get_batch(), iteration; several readers share them.
 
     Each event goes to one reader. `lost` of an event counts those that were refused or dropped since the
     one that was taken before it. Leaving its ``with`` block closes it.
+
+    Coroutines read it with aget(), aget_batch() and ``async for``, in asyncio or trio; any number of event
+    loops, beside threads. The first one in a loop opens a descriptor there.
     """
 
     subscription: "Subscription"
+    _waitings: "Waitings[R] | None" = None  # of event loops; None: no coroutine was here
 
     def __init__(self, keys: tuple[Key, ...], capacity: int, overflow: str, timeout: float | None) -> None:
         if overflow not in OVERFLOWS:
@@ -88,6 +104,33 @@ class Channel(ChannelCore[R]):
         """
         self.subscription.cancel(wait=False)
         self._shut()
+        if self._waitings is not None:
+            self._waitings.retire()
+
+    async def aget(self, timeout: float | None = None) -> Event[R]:
+        """Take the oldest event as get() does, and leave the event loop to others while there is none.
+
+        A coroutine that is cancelled takes nothing with it. One that always finds events gives way to others
+        once in a millisecond. NotImplementedError: the loop can't poll a descriptor (Windows' proactor loop).
+        """
+        waiting = (self._waitings or self._begin_waiting()).here()
+        return await waiting.get(None if timeout is None else deadline_of(timeout))
+
+    async def aget_batch(self, max_events: int = 4096, timeout: float | None = None) -> Batch[R]:
+        """Take a Batch as get_batch() does, and leave the event loop to others as aget() does."""
+        most = index(max_events)
+        if most < 1:
+            raise ValueError(f"max_events must be at least 1, not {max_events}")
+        waiting = (self._waitings or self._begin_waiting()).here()
+        return await waiting.get_batch(most, None if timeout is None else deadline_of(timeout))
+
+    def __aiter__(self) -> AsyncIterator[Event[R]]:
+        """Take events one by one as aget() does, until the channel is closed and empty."""
+        return (self._waitings or self._begin_waiting()).events()
+
+    async def aclose(self) -> None:
+        """Close it; never waits."""
+        self.close()
 
     def stats(self) -> ChannelStats:
         """Return a snapshot of the books; see ChannelStats."""
@@ -104,6 +147,17 @@ class Channel(ChannelCore[R]):
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         what = ", ".join(f"{key.protocol:#x}/{key.event} source={key.source!r}" for key in self.keys)
         state = "closed" if self.closed else self.subscription.state
@@ -111,9 +165,17 @@ class Channel(ChannelCore[R]):
 
     def _prepare(self, pipeline: "Bindings", start: int) -> None:
         """Make the channel of the core. Under the lock of the pipeline, once."""
+        self.__dict__.pop("_waitings", None)  # those of the parent, in a forked child, are the parent's
         several = len({key.protocol for key in self.keys}) > 1
         number = OVERFLOWS.index(self.overflow)
         pipeline._make_channel(self, number, self.capacity, self.timeout or 0.0, several, start)
+
+    def _begin_waiting(self) -> "Waitings[R]":
+        """Make what event loops need, once: several may come at the same time."""
+        from tocsin.aio import Waitings  # with asyncio, which is slow to import and mostly not needed
+
+        made: Waitings[R] = self.__dict__.setdefault("_waitings", Waitings(self))
+        return made
 
     def _listen(self, pipeline: "Bindings", part: "Part", registration: "Registration") -> None:
         """Get room for the events of a part that is about to be bound. Under the lock of the pipeline."""

@@ -1,10 +1,10 @@
 """The pipeline: where producers, queues, workers and subscribers come together.
 
 A Pipeline is a thin Python class over the backend's PipelineCore: notify() and notify_many() are the
-core's own; what stands here is cold, and the rest of that in its bases: channels.py, subscribers.py,
-registrations.py, bindings.py. The lock serialises what changes the sets of protocols, subscriptions and
-producers; it is never held while user code runs or while anything waits. Nothing that the pipeline keeps
-refers back to it, so dropping the last reference ends it at once.
+core's own; what stands here is cold, and the rest of that in its bases: awaiting.py, channels.py,
+subscribers.py, registrations.py, bindings.py. The lock serialises what changes the sets of protocols,
+subscriptions and producers; it is never held while user code runs or while anything waits. Nothing that the
+pipeline keeps refers back to it, so dropping the last reference ends it at once.
 """
 
 import os
@@ -15,8 +15,8 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from tocsin import backend, exit, forks
+from tocsin.awaiting import EXIT_BY_EXCEPTION, Awaiting, left_until
 from tocsin.callables import is_main
-from tocsin.channels import Channels
 from tocsin.enabling import Turns
 from tocsin.errors import ExclusiveError, UnknownEventError
 from tocsin.failure import ErrorReporter, Failure
@@ -33,15 +33,9 @@ __all__ = ["Pipeline"]
 
 CLOCKS = {"monotonic": 0, "boottime": 1, "realtime": 2}
 KICKS = ("auto", "membarrier", "atomic")
-EXIT_BY_EXCEPTION = 1.0  # seconds that close() may take when a with block is left by an exception
 
 
-def left_until(until: float | None) -> float | None:
-    """Return how many seconds are left; None: no end."""
-    return None if until is None else max(0.0, until - time.monotonic())
-
-
-class Pipeline(Channels):
+class Pipeline(Awaiting):
     """Carry events from producers to subscribers: each accepted one once, in order, each other counted.
 
     workers: native workers, default two; beside them run one Python worker (on free-threaded builds as
@@ -55,7 +49,7 @@ class Pipeline(Channels):
     on_error(failure): called when a callback raised or a source could not be switched; default: the
     logger "tocsin". exit_timeout: seconds that delivery may take at the interpreter's exit.
 
-    Leaving its ``with`` block closes it. Any thread.
+    Leaving its ``with`` or ``async with`` block closes it. Any thread.
     """
 
     def __init__(
@@ -143,9 +137,7 @@ class Pipeline(Channels):
         out. RuntimeError inside a callback, and without timeout while frozen: it would wait for itself.
         On the main thread it also calls what waits for that (main_thread=True).
         """
-        self._refuse_inside("flush")
-        if self._frozen and timeout is None:
-            raise RuntimeError("flush() of a frozen pipeline would wait for ever: thaw() first, or a timeout")
+        self._refuse_flush(timeout)
         began = time.monotonic()
         if not self._flush(timeout):
             return False

@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a64_load_relaxed
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed
 from tocsin._core.chain cimport Subscriber, subscriber_new
 from tocsin._core.channel cimport (
     OVERFLOW_BLOCK,
@@ -18,12 +18,15 @@ from tocsin._core.channel cimport (
     channel_await,
     channel_close,
     channel_extend,
+    channel_look,
     channel_may_have,
     channel_new,
     channel_release,
 )
+from tocsin._core.doorbell cimport Doorbell, doorbell_arm, doorbell_disarm
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.header cimport header_stride
+from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.offer cimport channel_offer, listener_free, listener_leave, listener_new
 from tocsin._core.segment cimport Origin, origin_new
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
@@ -66,6 +69,7 @@ cdef public void channel_describe(void* raw) noexcept nogil:
     hook_name(&channel.room_wanted, sizeof(channel.room_wanted), "room_wanted")
     hook_name(&channel.bell, sizeof(channel.bell), "channel.bell")
     hook_name(&channel.lock, sizeof(channel.lock), "channel.lock")
+    hook_name(&channel.doorbells.lock, sizeof(channel.lock), "doorbells.lock")
     hook_name(&channel.reading.ring.fifo.in_, sizeof(channel.n_in), "channel.in_")
     hook_name(&channel.reading.ring.fifo.out, sizeof(channel.n_in), "channel.out")
     hook_name(channel.reading.ring.fifo.data, channel.reading.ring.fifo.mask + 1, "channel.record")
@@ -140,6 +144,33 @@ cdef public int channel_sleep(void* raw) noexcept nogil:
 
 cdef public void channel_end(void* raw) noexcept nogil:
     channel_close(<Channel*> raw)
+
+
+cdef public uint32_t channel_sleepers(void* raw) noexcept nogil:
+    """How many readers are announced."""
+    return a32_load_relaxed(&(<Channel*> raw).sleepers)
+
+
+cdef public void* doorbell_make(int descriptor) noexcept nogil:
+    cdef Doorbell* bell = <Doorbell*> memory_alloc(sizeof(Doorbell))
+    bell.descriptor = descriptor
+    return bell
+
+
+cdef public int doorbell_look(void* raw, void* doorbell) noexcept nogil:
+    """Arm the doorbell and look, as the bridge does: LOOK_*."""
+    cdef Channel* channel = <Channel*> raw
+    doorbell_arm(&channel.doorbells, <Doorbell*> doorbell, &channel.sleepers)
+    return channel_look(channel)
+
+
+cdef public void doorbell_silence(void* raw, void* doorbell) noexcept nogil:
+    cdef Channel* channel = <Channel*> raw
+    doorbell_disarm(&channel.doorbells, <Doorbell*> doorbell, &channel.sleepers)
+
+
+cdef public void doorbell_free(void* doorbell) noexcept nogil:
+    memory_free(doorbell)
 
 
 cdef public int channel_books(void* raw, tally_t* tally) noexcept nogil:

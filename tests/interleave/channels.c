@@ -17,7 +17,7 @@
 #include "explorer.h"
 #include "shipped.h"
 
-enum { READERS = 2, QUEUES = 2, MOST = 8, LARGEST = PAYLOAD_BYTES, HOUR = 3600 };
+enum { READERS = 2, QUEUES = 2, MOST = 8, LARGEST = PAYLOAD_BYTES, HOUR = 3600, CLOSED = 2 };
 
 typedef struct {
     void *world, *channel, *queues[QUEUES], *subscribers[QUEUES];
@@ -28,6 +28,8 @@ typedef struct {
     uint32_t order[MOST + 1];        /* what was taken as the how-manieth: number and lost */
     uint32_t lost_of[MOST + 1];
     uint32_t n_taken, closed, may_drop, in_both_chains;
+    void *doorbells[READERS]; /* of readers that are event loops */
+    a32 descriptors[READERS]; /* 1: can be read */
 } channels_t;
 
 typedef struct {
@@ -95,6 +97,34 @@ static void reader(void *which) {
             return;
         }
     }
+}
+
+/* -- readers that are event loops -------------------------------------------------------------- */
+
+a32 *descriptor_word(int descriptor) { return &S->descriptors[descriptor]; }
+
+static void loop(void *which) {
+    uint32_t me = (uint32_t)(uintptr_t)which;
+    void *word = &S->descriptors[me];
+    for (uint32_t n = 0; n < S->wants[me];) {
+        if (take(me)) {
+            n++;
+            continue;
+        }
+        int found = doorbell_look(S->channel, S->doorbells[me]);
+        if (found == IS_OVER) {
+            if (take(me))
+                xp_fail("over", "it was said to be over, and there was an event");
+            break;
+        }
+        if (found == IS_EMPTY) { /* polls: nobody else wakes it */
+            while (a32_load_seq_cst(&S->descriptors[me]) == 0)
+                xp_park(word, 0, -1);
+            a32_exchange_full(&S->descriptors[me], 0);
+        }
+    }
+    doorbell_silence(S->channel, S->doorbells[me]);
+    a32_exchange_full(&S->descriptors[me], CLOSED); /* nobody writes to it from now on */
 }
 
 /* -- the end of a flood ---------------------------------------------------------------------- */
@@ -211,6 +241,12 @@ static void release(void) {
                                .variants = sizeof names / sizeof *names,                                     \
                                .variant_names = names}
 
+static int add_loop(uint32_t me, uint32_t wants) {
+    S->wants[me] = wants;
+    S->doorbells[me] = doorbell_make(me);
+    return xp_thread("loop", loop, (void *)(uintptr_t)me);
+}
+
 /* -- waking readers --------------------------------------------------------------------------- */
 
 static const char *const wake_names[] = {"one-reader", "two-readers", "locked", "two-protocols"};
@@ -230,6 +266,50 @@ static void wake_setup(int variant) {
 
 SCENE(wake, "channel", "readers that wait, against the stage: the last event needs no later one", wake_setup,
       wake_names);
+
+static const char *const doorbell_names[] = {"one-loop", "two-loops", "with-a-thread", "closed"};
+
+static void doorbell_setup(int variant) {
+    static const set_t sets[] = {
+        {.overflow = DROP_NEWEST, .capacity = 3, .events = 2},
+        {.overflow = DROP_NEWEST, .capacity = 3, .events = 2},
+        {.overflow = DROP_NEWEST, .capacity = 3, .events = 2},
+        {.overflow = DROP_NEWEST, .capacity = 3, .events = 1},
+    };
+    begin(&sets[variant]);
+    add_loop(0, variant == 3 ? MOST : variant == 0 ? 2 : 1);
+    if (variant == 1)
+        add_loop(1, 1);
+    else if (variant == 2)
+        add_reader(1, 1);
+    else if (variant == 3)
+        xp_thread("closer", closer, NULL);
+}
+
+static void doorbell_final(void) {
+    for (int me = 0; me < READERS; me++)
+        if (S->doorbells[me] && a32_load_relaxed(&S->descriptors[me]) != CLOSED)
+            xp_fail("closed", "a descriptor was written to after its loop had closed it");
+    if (channel_sleepers(S->channel))
+        xp_fail("books", "%u readers are announced, and all have gone", channel_sleepers(S->channel));
+    final();
+}
+
+static void doorbell_release(void) {
+    release();
+    for (int me = 0; me < READERS; me++)
+        if (S->doorbells[me])
+            doorbell_free(S->doorbells[me]);
+}
+
+static const scene_t doorbell = {.name = "doorbell",
+                                 .about = "event loops that sleep, are rung once and close their descriptors",
+                                 .setup = doorbell_setup,
+                                 .final = doorbell_final,
+                                 .teardown = teardown,
+                                 .release = doorbell_release,
+                                 .variants = 4,
+                                 .variant_names = doorbell_names};
 
 /* -- overflowing ------------------------------------------------------------------------------ */
 
@@ -348,4 +428,4 @@ static void tally_setup(int variant) {
 
 SCENE(tally, "tally", "a copy of the books of a channel while events are put in", tally_setup, tally_names);
 
-const scene_t *const channels_scenes[] = {&wake, &overflow, &block, &end, &tally, NULL};
+const scene_t *const channels_scenes[] = {&wake, &doorbell, &overflow, &block, &end, &tally, NULL};

@@ -47,7 +47,7 @@ SMALL += [
     "block/leave",
     "block/both-chains",
 ]
-SMALL += ["end", "tally/newest", "tally/oldest", "block/streak"]
+SMALL += ["end", "tally/newest", "tally/oldest", "block/streak", "doorbell/one-loop", "doorbell/closed"]
 
 
 @pytest.fixture(scope="module")

@@ -81,3 +81,16 @@ with tocsin.Pipeline(workers=0) as pipeline:
     assert_type(late.failed_sources, Mapping[int, Exception])
     assert_type(pipeline.unregister(MOTOR, timeout=1.5), bool)
     assert_type(pipeline.stats().protocols[0x80].accepted, int)
+
+
+async def coroutines() -> None:
+    async with tocsin.Pipeline() as pipeline:
+        async with pipeline.channel(MOTOR.limit) as limits:
+            assert_type(await limits.aget(timeout=1), tocsin.Event[Limit])
+            assert_type((await limits.aget()).report.rpm, int)
+            assert_type(await limits.aget_batch(100, timeout=None), tocsin.Batch[Limit])
+            async for event in limits:
+                assert_type(event, tocsin.Event[Limit])
+            await limits.aclose()
+        assert_type(await pipeline.aflush(1.0), bool)
+        assert_type(await pipeline.aclose(), bool)

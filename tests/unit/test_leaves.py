@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-LEAVES = ["scmi", "sources"]
+LEAVES = ["aio", "scmi", "sources"]
 
 
 def leaves_after(statement: str) -> list[str]:
@@ -22,6 +22,11 @@ def leaves_after(statement: str) -> list[str]:
 
 def test_import_of_the_package_brings_no_leaf() -> None:
     assert leaves_after("import tocsin") == []
+
+
+def test_threads_that_use_channels_pay_nothing_for_event_loops() -> None:
+    statement = "import tocsin; p = tocsin.Pipeline(); p.channel((1, 1)).close(); p.close()"
+    assert leaves_after(f"{statement}; assert 'asyncio' not in sys.modules") == []
 
 
 @pytest.mark.parametrize("leaf", LEAVES)

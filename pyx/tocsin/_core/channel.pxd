@@ -19,6 +19,7 @@ before it parks; a writer publishes its record and does a read-modify-write on t
 streak [reader-announced]. The two operations have an order: either the reader's comes later, and its look sees
 the record; or the writer's does, and it finds the sleeper and rings. One sleeper is called for one streak:
 whoever takes an event and leaves others behind, or turns back with the ring in hand, calls the next one.
+Event loops sleep elsewhere, and are announced in the same way (doorbell.pxd).
 
 The end. Whoever closes sets `closed` and rings for all. A reader looks at `closed` before it looks for events:
 so what was put in before the end is found, and read to the last event [channel-closed].
@@ -40,6 +41,7 @@ from tocsin._core.atomic cimport (
     a32_store_relaxed,
     a64,
 )
+from tocsin._core.doorbell cimport Doorbells, doorbells_ring
 from tocsin._core.kfifo cimport fifo_ready, fifo_size
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.segment cimport Origin, Segment, segment_copy_origins, segment_free, segment_new
@@ -136,6 +138,7 @@ cdef struct Channel:
     a32 closed
     a32 room_wanted
     bell_t bell
+    Doorbells doorbells       # of event loops
 
 
 cdef inline Channel* channel_new(
@@ -150,6 +153,7 @@ cdef inline Channel* channel_new(
         channel.is_locked = is_locked
         a32_store_relaxed(&channel.users, 1)
         lock_init(&channel.lock)
+        lock_init(&channel.doorbells.lock)
         bell_init(&channel.bell, portable)
     return channel
 
@@ -169,6 +173,7 @@ cdef inline void channel_release(Channel* channel) noexcept nogil:
         channel.reading = segment.following
         segment_free(segment)
     lock_destroy(&channel.lock)
+    lock_destroy(&channel.doorbells.lock)
     bell_destroy(&channel.bell)
     memory_free(channel)
 
@@ -262,10 +267,16 @@ cdef inline Look channel_await(Channel* channel, int64_t timeout) noexcept nogil
     return found
 
 
+cdef inline void channel_call(Channel* channel) noexcept nogil:
+    """Call one of the threads that sleep, and the loops. Any thread."""
+    bell_ring(&channel.bell, 1)
+    doorbells_ring(&channel.doorbells, &channel.sleepers)
+
+
 cdef inline void channel_kick(Channel* channel) noexcept nogil:
     """Have somebody read what was put in. A writer, at the end of its streak."""
     if a32_fetch_add_full(&channel.sleepers, 0) != 0:                       # [reader-announced]
-        bell_ring(&channel.bell, 1)
+        channel_call(channel)
     if channel.wake != NULL:
         channel.wake(channel.wake_context)
 
@@ -274,6 +285,7 @@ cdef inline void channel_close(Channel* channel) noexcept nogil:
     """Say that nothing more will come, and wake all who wait; what is there can be read. Any thread."""
     a32_exchange_full(&channel.closed, 1)                                   # [channel-closed]
     bell_ring(&channel.bell, EVERYONE)
+    doorbells_ring(&channel.doorbells, &channel.sleepers)
 
 
 cdef inline void listeners_kick(Listener** touched) noexcept nogil:

@@ -150,6 +150,15 @@ static inline void bell_ring(bell_t *bell, int sleepers) {
     pthread_mutex_unlock(&bell->mutex);
 }
 
+/* -- descriptors ------------------------------------------------------------------------------ */
+
+/* Have whoever polls an eventfd, or the other end of a pipe, wake up; neither blocks. Any thread. */
+static inline void descriptor_ring(int descriptor) {
+    uint64_t one = 1;
+    ssize_t written = write(descriptor, &one, sizeof one);
+    (void)written; /* it takes no more: then it is awake */
+}
+
 /* -- threads ---------------------------------------------------------------------------------- */
 
 typedef void (*thread_function)(void *argument);

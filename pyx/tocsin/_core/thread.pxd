@@ -22,6 +22,8 @@ cdef extern from "tocsin/_core/thread.h" nogil:
     void bell_park(bell_t* bell, uint32_t seen, int64_t timeout)
     void bell_ring(bell_t* bell, int sleepers)
 
+    void descriptor_ring(int descriptor)
+
     uint64_t thread_self()
     uint32_t process_self()
     int process_at_fork(fork_function before, fork_function in_parent, fork_function in_child)

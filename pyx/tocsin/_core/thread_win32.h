@@ -63,6 +63,11 @@ static inline void bell_ring(bell_t *bell, int sleepers) {
         WakeByAddressAll(&bell->count.word);
 }
 
+/* -- descriptors ------------------------------------------------------------------------------ */
+
+/* No event loop polls descriptors here, and so nobody has one. */
+static inline void descriptor_ring(int descriptor) { (void)descriptor; }
+
 /* -- threads ---------------------------------------------------------------------------------- */
 
 typedef void (*thread_function)(void *argument);

@@ -62,10 +62,17 @@ class ChannelCore(Generic[R_co]):
         would wait inside a callback of its pipeline.
         """
         deadline = deadline_of(timeout)
-        queued = self._made.take()
-        while queued is None:
+        event = self._take()
+        while event is None:
             self._await_event(deadline)
-            queued = self._made.take()
+            event = self._take()
+        return event
+
+    def _take(self) -> Event[R_co] | None:
+        """Take the oldest event; None: there is none now."""
+        queued = self._made.take()
+        if queued is None:
+            return None
         return event_of(queued.type, queued.payload, queued.timestamp, queued.source, queued.lost)
 
     def get_batch(self, max_events: int = 4096, timeout: float | None = None) -> Batch[R_co]:
@@ -77,11 +84,18 @@ class ChannelCore(Generic[R_co]):
         deadline = deadline_of(timeout)
         if most < 1:
             raise ValueError(f"max_events must be at least 1, not {max_events}")
-        queued = self._made.take()
-        while queued is None:
+        batch = self._take_batch(most)
+        while batch is None:
             self._await_event(deadline)
-            queued = self._made.take()
-        batch = batch_of(queued.type)
+            batch = self._take_batch(most)
+        return batch
+
+    def _take_batch(self, most: int) -> Batch[R_co] | None:
+        """Take the oldest events of one type, at most so many; None: there are none now."""
+        queued = self._made.take()
+        if queued is None:
+            return None
+        batch: Batch[R_co] = batch_of(queued.type)
         while queued is not None:
             batch._add(queued.payload, queued.timestamp, queued.source, queued.lost)
             queued = self._made.take(batch.type) if len(batch) < most else None
@@ -104,8 +118,7 @@ class ChannelCore(Generic[R_co]):
         with queue.changed:
             left = left_until(deadline)
             if not (queue.events or queue.closed or left == 0):
-                if self._workqueue.worker_here() is not None:
-                    raise RuntimeError(WOULD_WAIT)
+                self._refuse_inside()
                 try:
                     queue.changed.wait_for(lambda: queue.events or queue.closed, left)
                 except BaseException:
@@ -117,6 +130,11 @@ class ChannelCore(Generic[R_co]):
         if is_closed:
             raise ClosedError(f"{self!r} is closed, and nothing is left in it")
         raise TimeoutError(f"{self!r}: no event came in time")
+
+    def _refuse_inside(self) -> None:
+        """Refuse to wait inside a callback of the pipeline."""
+        if self._workqueue.worker_here() is not None:
+            raise RuntimeError(WOULD_WAIT)
 
     # -- the end, and the books
 

@@ -2,6 +2,8 @@
 
 One lock guards all of it; `changed` over it is for readers that wait. Writers are the stages of the
 queues that the channel listens to; none of them and no reader holds the lock while it waits or kicks.
+Event loops wait for something in a descriptor (doorbell.py), which is written to under the lock and never
+blocks.
 
 Room. Capacity counts events. Beside that, events take as many bytes as in the ring of the compiled core,
 by the same arithmetic (equeue.py): so a channel of events without a largest size is full when its ring
@@ -13,6 +15,8 @@ somebody has taken an event since it tried: whoever takes one makes the works du
 so.
 """
 
+import contextlib
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "ChannelQueue", "Queued"]
 
 DROP_NEWEST, DROP_OLDEST, LATEST, BLOCK = range(4)
+ONE = (1).to_bytes(8, "little")  # what an eventfd takes
 
 
 class Room:
@@ -74,6 +79,8 @@ class ChannelQueue:
         self.by_key: dict[Any, Queued] = {}  # of a `latest` channel: what may be overwritten
         self.room: Room | None = None
         self.closed = False
+        self.armed: set[int] = set()  # the descriptors of event loops that wait
+        self.process = os.getpid()
         self.unreported = 0  # lost events that no queued one tells of yet
         self.carry = 0  # those that the next one taken tells of beside its own
         self.wanting: list[tuple[WorkQueue, Work]] = []
@@ -132,6 +139,7 @@ class ChannelQueue:
             self.by_key[queued.key] = queued
         self.high_water = max(self.high_water, len(self.events))
         self.changed.notify()
+        self.ring()
         return True
 
     def overwrite(self, old: Queued, new: Queued) -> None:
@@ -181,6 +189,13 @@ class ChannelQueue:
         with self.lock:
             self.closed = True
             self.changed.notify_all()
+            self.ring()
+
+    def ring(self) -> None:
+        """Wake the event loops that wait; but in a forked child the descriptors are its parent's."""
+        while self.armed and self.process == os.getpid():
+            with contextlib.suppress(BlockingIOError):  # it takes no more: then it is awake
+                os.write(self.armed.pop(), ONE)
 
     def counts(self) -> dict[str, int]:
         """Return the books at one instant, named as in ChannelStats."""

@@ -44,4 +44,12 @@ static inline void bell_ring(bell_t *bell, int sleepers) {
     xp_wake(&bell->count, sleepers);
 }
 
+/* A descriptor is a word of the scene's, 1 while it can be read. */
+extern a32 *descriptor_word(int descriptor);
+static inline void descriptor_ring(int descriptor) {
+    a32 *word = descriptor_word(descriptor);
+    a32_exchange_full(word, 1);
+    xp_wake(word, 1);
+}
+
 #endif
