@@ -26,10 +26,13 @@ CHECKS = os.environ.get("TOCSIN_DEBUG") == "1" and not SANITIZE
 PYX = Path("pyx")
 SOURCES = sorted(PYX.rglob("*.pyx"))
 DECLARATIONS = sorted([*PYX.rglob("*.pxd"), *PYX.rglob("*.h")])
+# What users' compilers see is in the wheel; the core's own declarations, a tenth of it, are not.
+PUBLIC = [PYX / "tocsin/__init__.pxd", *(PYX / "tocsin/include").glob("*.h")]
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
-COLD = {"chain", "ending", "finaliser", "forks", "guard", "header", "kfifo", "listen", "mainthread"}
-COLD |= {"opening", "payload", "pool", "queuecore", "subscription", "ties", "times", "waits", "works"}
+COLD = {"chain", "doorbells", "ending", "finaliser", "forks", "guard", "header", "kfifo", "listen"}
+COLD |= {"mainthread", "opening", "payload", "pool", "queuecore", "subscription", "ties", "times", "waits"}
+COLD |= {"works"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
 
@@ -38,9 +41,6 @@ COMPILE = ["-std=c11", "-fvisibility=hidden", "-fno-strict-aliasing", *ERRORS]
 COMPILE += ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 COMPILE += ["-DTOCSIN_CHECKS"] if CHECKS else []  # memory_checked.h
 COMPILE += ["-fno-builtin-memset"]  # of 128 bytes for each Event: gcc makes it a rep stos, 5 ns of 77 a call
-if sys.platform == "linux" and not DEBUG and not SANITIZE:
-    # 5 % of the wheel, for exceptions of C++ and for debuggers; no frame here throws.
-    COMPILE += ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables"]
 LINK = ["-Wl,-z,now"] if sys.platform == "linux" else []  # so that no first call looks a symbol up
 LINK += [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
 SMALL = [] if DEBUG or WINDOWS else ["-Os"]
@@ -61,7 +61,7 @@ DIRECTIVES = {"language_level": 3} | dict.fromkeys(ON, True) | dict.fromkeys(OFF
 
 
 class BuildPy(build_py):
-    """Start from an empty build, and put what compilers see beside the modules."""
+    """Start from an empty build, and put what users' compilers see beside the modules."""
 
     def run(self):
         if self.editable_mode:
@@ -69,7 +69,7 @@ class BuildPy(build_py):
         # Leftovers (a removed module, an extension made with other switches) would be packed too.
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
-        for path in DECLARATIONS:
+        for path in PUBLIC:
             target = Path(self.build_lib) / path.relative_to(PYX)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
