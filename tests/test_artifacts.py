@@ -67,7 +67,9 @@ def sdist(place: Path) -> Path:
 @pytest.fixture(scope="module")
 def unpacked(sdist: Path, place: Path) -> Path:
     with tarfile.open(sdist) as archive:
-        archive.extractall(place / "unpacked", filter="data")
+        if hasattr(tarfile, "data_filter"):  # not before Python 3.11.4
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(place / "unpacked")
     (tree,) = (place / "unpacked").iterdir()
     return tree
 

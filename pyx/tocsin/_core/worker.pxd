@@ -68,6 +68,7 @@ cdef enum:
     IDLE_WORKER_NS = 2_000_000_000       # this many nanoseconds, this many times in a row
     IDLE_WORKER_TURNS = 5
     SPIN_MAX_NS = 50_000
+    SPIN_PAUSES = 4                      # between two looks; 16: 0.1 us later
 
 
 # -- looking around and sleeping -------------------------------------------------------------------
@@ -84,7 +85,7 @@ cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
     while aptr_load_relaxed(&wq.stack) == NULL and looks < SPIN_LOOKS and a32_load_relaxed(&wq.halted) == 0:
         if clock_monotonic() >= until:
             break
-        for _pause in range(16):
+        for _pause in range(SPIN_PAUSES):
             cpu_pause()
         looks += 1
     a32_fetch_sub_full(&wq.spinners, 1)                                     # [spinner-gone]
