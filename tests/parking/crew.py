@@ -75,8 +75,10 @@ class Crew:
 
     def until_parked(self, getters: int = 0, putters: int = 0, joiners: int = 0) -> None:
         """Wait until so many threads wait in each kind of call, and sleep in the kernel."""
-        wanted = (getters, putters, joiners)
-        self.wait(lambda: waiting(self.q) == wanted and self.are_asleep())
+        self.wait(lambda: self.has_parked(getters, putters, joiners))
+
+    def has_parked(self, *counts: int) -> bool:
+        return waiting(self.q) == counts and self.are_asleep()
 
     def finish(self) -> None:
         """Wait until all threads have ended."""

@@ -44,12 +44,15 @@ def time_out(chance: random.Random) -> int:
             q.get(timeout=patience)
             q.put((0, 2))  # for the one who has no limit
 
+    def until_asleep(number: int) -> None:
+        crew.wait(lambda: crew.has_parked(number, 0, 0) or not crew.threads[0].is_alive())
+
     crew.add(brief)
-    crew.until_parked(getters=1)
+    until_asleep(1)
     until = time.monotonic() + patience
     crew.add(q.get)
     if chance.random() < 0.9:
-        crew.until_parked(getters=2)
+        until_asleep(2)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(DEADLINE)  # keep the GIL, if there is one
     q.put((0, 1))
