@@ -79,7 +79,7 @@ static void getter(void *which) {
         } else if (outcome == OVER || slice == 0 || S->is_interrupted[me]) {
             return;
         } else {
-            xp_scene_step(&S->came_back);
+            xp_scene_step(&S->is_over); /* which is a place to switch for both sides */
             if (S->is_quiet && !S->is_over && ++S->came_back > S->n_put)
                 xp_fail("herd", "%u have come back for %u items", S->came_back, S->n_put);
             slice = slice == BRIEFLY ? 0 : slice;

@@ -20,8 +20,8 @@ from tocsin import backend
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = 60.0  # seconds: with less, the short form
-LONG, SHORT = 60.0, 3.0  # seconds of scenes
-TURNS = 5
+LONG, SHORT = 60.0, 2.0  # seconds of scenes
+TURNS = 7
 SECONDS = 4.0  # of one scene, to notice a bug
 MODULE = "pyx/tocsin/compat/queuecore.pyx"
 CYTHON = ["cdivision=True", "freethreading_compatible=True", "boundscheck=False", "wraparound=False"]
