@@ -1,4 +1,4 @@
-"""References and memory of tocsin.compat's queues: exact for one item, and flat over many lives of a queue."""
+"""References and memory of tocsin.compat's queues: exact for one item, flat over many lives of a queue."""
 
 import contextlib
 import ctypes

@@ -96,7 +96,7 @@ def explore_scenes(program: Path, seconds: float) -> list[Explored]:
 
 
 def untouched(mutant: programs.Mutant, shipped: Path) -> dict[str, Path]:
-    """Return the shipped program's parts that a mutant has as they are: the queues, or the core below them."""
+    """Return the shipped program's parts that a mutant leaves as they are: the queues, or the core below."""
     in_queues = all(path.startswith("tocsin/compat/") for path, _, _ in mutant.hunks)
     same = [name for name in explorer.CORE if (name in explorer.KNOWS_PYTHON) != in_queues]
     return {name: shipped / f"{name}.o" for name in same}

@@ -62,7 +62,7 @@ def compile_core(name: str, folder: Path, pyx: Path, optimize: str) -> Path:
 
 
 def take_python_out(target: Path) -> None:
-    """Give an object file, and it alone, stand-ins for Python's functions: no error has occurred, the rest stops."""
+    """Give an object file stand-ins for Python's functions: no error has occurred, and the rest stops."""
     listing = subprocess.run(["nm", "-u", str(target)], capture_output=True, text=True, check=True).stdout
     names = re.findall(r"\bU (_?Py\w+)", listing)
     source, joined = target.with_suffix(".python.c"), target.with_suffix(".joined.o")

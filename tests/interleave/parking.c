@@ -1,9 +1,10 @@
 /* Scenes on the queues of tocsin.compat: threads that park because there is no item, no room or a task left.
  *
- * Every item is got once, those of one putter in their order ("once", "order"), and none is left while somebody
- * wanted one ("left"). Nobody sleeps for ever, which the machine looks at by itself: a waiter whose time is over,
- * or whom an exception takes away, must not keep a call that another one needed. A call brings no more than one
- * of those back who sleep ("herd"). An item has as many references as before when all have let go ("references").
+ * Every item is got once, those of one putter in their order ("once", "order"), and none is left while
+ * somebody wanted one ("left"). Nobody sleeps for ever, which the machine looks at by itself: a waiter whose
+ * time is over, or whom an exception takes away, must not keep a call that another one needed. A call brings
+ * no more than one of those back who sleep ("herd"). An item has as many references as before when all have
+ * let go ("references").
  */
 #include <string.h>
 

@@ -2,8 +2,8 @@
 
     python -m tests.parking SECONDS [SCENE ...] [--seed N]
 
-The last line says how many rounds and items it were; exit status 1, and a line that begins with FAILED, if an item
-was lost, doubled or out of order, or if somebody slept while what he waited for was there.
+The last line says how many rounds and items it were; exit status 1, and a line that begins with FAILED, if an
+item was lost, doubled or out of order, or if somebody slept while what he waited for was there.
 """
 
 import argparse

@@ -80,7 +80,8 @@ BUGS = [
         MODULE,
         "            park(self, &self.q.getters, seen, slice)\n",
         "            park(self, &self.q.getters, seen, slice)\n"
-        "            if deadline != NEVER and slice_for(False, deadline) == 0:\n                raise Empty\n",
+        "            if deadline != NEVER and slice_for(False, deadline) == 0:\n"
+        "                raise Empty\n",
         "time_out",
         "asleep",
     ),

@@ -1,8 +1,8 @@
 """Threads that use one queue, and the one who watches that none of them sleeps on work.
 
-Somebody is asleep when he waits in the queue, what he waits for is there, and for a while nothing has moved: no
-call has returned, and every thread is asleep in the kernel. A thread that was woken can run, however slow the
-machine is, and so is none of those.
+Somebody is asleep when he waits in the queue, what he waits for is there, and for a while nothing has moved:
+every thread has been asleep in the kernel, and none has been awake between two looks. A thread that was woken
+can run, however slow the machine is, and so is none of those.
 """
 
 import threading

@@ -1,7 +1,8 @@
-"""What the threads of a crew do with one queue: each scene is one round, and returns how many items went through.
+"""What the threads of a crew do with one queue: each scene is one round, and returns how many items it used.
 
-The first scenes arrange a race so that it happens in every round; `exchange` and `ending` leave it to chance and
-keep books: every item that was put is got once, each putter's in its order, or was thrown away by a shutdown.
+The first scenes arrange a race so that it happens in every round; `exchange` and `ending` leave it to chance
+and keep books: every item that was put is got once, each putter's in its order, or was thrown away by a
+shutdown.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.parking.crew import DEADLINE, Crew, Failed
@@ -53,12 +54,10 @@ def time_out(chance: random.Random) -> int:
     crew.add(q.get)
     if chance.random() < 0.9:
         until_asleep(2)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(DEADLINE)  # keep the GIL, if there is one
-    q.put((0, 1))
-    while time.monotonic() < until:
-        pass
-    sys.setswitchinterval(interval)
+    with no_switch():
+        q.put((0, 1))
+        while time.monotonic() < until:
+            pass
     crew.finish()
     return 1
 
@@ -154,10 +153,11 @@ def herd(chance: random.Random) -> int:
         crew.add(get)
     crew.until_parked(getters=number)
     before = crew.switches()
-    for n in range(items):
-        q.put((0, n))
-        crew.wait(q.empty)
-        crew.until_parked(getters=number)
+    with no_switch():  # who waits for the GIL does so once
+        for n in range(items):
+            q.put((0, n))
+            crew.wait(q.empty)
+            crew.until_parked(getters=number)
     used = crew.switches() - before
     if used > 6 * items:  # one waits for the GIL, perhaps twice, and sleeps again
         raise Failed("herd", f"{items} items sent {number} threads to sleep {used} times")
@@ -212,6 +212,17 @@ def exchange(chance: random.Random) -> int:
     return len(books.got)
 
 
+@contextlib.contextmanager
+def no_switch() -> Iterator[None]:
+    """Keep the GIL, if there is one, but where a call waits."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(DEADLINE)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+
+
 class Books:
     """What was put, by calls that returned, and what was got."""
 
@@ -263,5 +274,6 @@ class Books:
 
 
 SCENES: dict[str, Callable[[random.Random], int]] = {
-    scene.__name__: scene for scene in (one_each, time_out, room, raising, tasks, move, herd, ending, exchange)
+    scene.__name__: scene
+    for scene in (one_each, time_out, room, raising, tasks, move, herd, ending, exchange)
 }

@@ -1,4 +1,4 @@
-"""The scenes of this folder hold on what is installed, their bugs fit the text, and one of them is noticed."""
+"""The scenes of this folder hold on what is installed, the bugs fit the text, and one of them is noticed."""
 
 import random
 import sys
