@@ -194,7 +194,7 @@ def exchange(chance: random.Random) -> int:
     crew = Crew(kind(chance.choice([0, 1, 3])))
     q = crew.q
     books = Books()
-    number = 150
+    number = 80
     puts = [q.put, q.put_nowait, lambda item: q.put(item, timeout=0.0003 * chance.random())]
     gets = [q.get, q.get_nowait, lambda: q.get(timeout=0.0003 * chance.random())]
     for putter in range(2):
