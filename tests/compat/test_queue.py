@@ -409,6 +409,7 @@ def is_asleep(thread: threading.Thread) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(tocsin.backend.gil_is_off, reason="the signal may come between a get and its result")
 @compiled_only
 def test_a_waiter_that_is_interrupted_passes_its_call_on() -> None:
     q: ours.Queue[int] = ours.Queue()

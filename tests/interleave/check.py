@@ -95,9 +95,17 @@ def explore_scenes(program: Path, seconds: float) -> list[Explored]:
         return list(pool.map(lambda case: explore_scene(program, seconds, *case), cases))
 
 
-def is_caught(engine: list[Path], mutant: programs.Mutant, folder: Path) -> bool:
+def untouched(mutant: programs.Mutant, shipped: Path) -> dict[str, Path]:
+    """Return the shipped program's parts that a mutant leaves as they are: the queues, or the core below."""
+    in_queues = all(path.startswith("tocsin/compat/") for path, _, _ in mutant.hunks)
+    same = [name for name in explorer.CORE if (name in explorer.KNOWS_PYTHON) != in_queues]
+    return {name: shipped / f"{name}.o" for name in same}
+
+
+def is_caught(engine: list[Path], shipped: Path, mutant: programs.Mutant, folder: Path) -> bool:
     """Build a mutant and see each of its commands end with the complaint that its patch names."""
-    program = explorer.build(engine, folder, mutant.plant(folder), "-O1")
+    ready = untouched(mutant, shipped)
+    program = explorer.build(engine, folder, mutant.plant(folder), "-O1", ready)
     return all(
         (found := explorer.explore(program, *command[1:])).failed and found.outcome == check
         for command, check in mutant.runs
@@ -118,9 +126,11 @@ def planted(budget: float) -> dict[str, programs.Mutant]:
     return {name: every[name] for name in names}
 
 
-def survivors(mutants: dict[str, programs.Mutant], engine: list[Path], folder: Path) -> list[str]:
+def survivors(
+    mutants: dict[str, programs.Mutant], engine: list[Path], shipped: Path, folder: Path
+) -> list[str]:
     def notices(item: tuple[str, programs.Mutant]) -> bool:
-        return is_caught(engine, item[1], folder / item[0])
+        return is_caught(engine, shipped, item[1], folder / item[0])
 
     with ThreadPoolExecutor(2) as pool:
         caught = list(pool.map(notices, mutants.items()))
@@ -130,7 +140,7 @@ def survivors(mutants: dict[str, programs.Mutant], engine: list[Path], folder: P
 def interleavings(budget: float, engine: list[Path], program: Path, folder: Path) -> Row:
     explored = explore_scenes(program, max(0.25, budget / SLICES))
     plants = planted(budget)
-    alive = survivors(plants, engine, folder)
+    alive = survivors(plants, engine, program.parent, folder)
     failed = [found for case in explored for found in case.violations]
     rest = [case for case in explored if not case.exhausted]
     for case in rest:

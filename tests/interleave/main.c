@@ -21,7 +21,8 @@ static int find(const char *const *words, int n, const char *word) {
     xp_die("unknown: %s", word);
 }
 
-static const scene_t *const *const files[] = {litmus_scenes, works_scenes, events_scenes, channels_scenes};
+static const scene_t *const *const files[] = {litmus_scenes, works_scenes, events_scenes, channels_scenes,
+                                              parking_scenes};
 enum { FILES = sizeof files / sizeof *files };
 
 static void list_scenes(const scene_t *const *scene) {

@@ -47,6 +47,7 @@ SMALL += [
     "block/leave",
     "block/both-chains",
 ]
+SMALL += ["item/time-out", "item/interrupted", "item/herd", "space/two-putters", "over/putters", "task"]
 SMALL += ["end", "tally/newest", "tally/oldest", "block/streak", "doorbell/one-loop", "doorbell/closed"]
 
 

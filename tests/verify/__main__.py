@@ -35,6 +35,7 @@ CHECKS = {
     "endings": ("tests.endings.check", "rows", 0.1),
     "faults": ("tests.faults.check", "rows", 0.1),
     "free-threaded": ("tests.free_threaded.check", "rows", 0.1),
+    "parking": ("tests.parking.check", "rows", 0.1),
     "fuzzing": ("tests.fuzz.check", "rows", 0.1),
     "checked": ("tests.checked.check", "rows", 0.1),
     "soak": ("tests.soak.check", "rows", 0.1),

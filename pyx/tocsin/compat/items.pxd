@@ -155,7 +155,8 @@ cdef inline int heap_descend(Items* items, Py_ssize_t* path) except -1:
     cdef bint is_left
     while child < end:
         if child + 1 < end:
-            is_left = is_less(items, child, <object> items.slots[child + 1])
+            right = <object> items.slots[child + 1]       # owned: a comparison may see that it is dropped
+            is_left = is_less(items, child, right)
             if items.version != version:
                 return -2
             child += not is_left

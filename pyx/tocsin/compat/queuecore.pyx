@@ -30,8 +30,8 @@ from tocsin.compat.slots cimport (
 )
 from tocsin.compat.state cimport (
     ADDED, FIFO, LEAST_FIRST, LIFO, MOVED, NOT_NOW, OVER, TAKEN, Outcome, Queue, handed, items_drop,
-    queue_add, queue_call_everybody, queue_destroy, queue_detach, queue_init, queue_shutdown, queue_take,
-    queue_task_done,
+    queue_add, queue_add_or_enter, queue_begin, queue_call_everybody, queue_destroy, queue_detach, queue_init,
+    queue_shutdown, queue_take, queue_take_or_enter, queue_task_done,
 )
 
 from tocsin.compat.standard import Empty, Full, Queue as Standard, ShutDown
@@ -55,10 +55,10 @@ cdef class QueueCore:
 
     def begin(self, order, maxsize):
         """Be empty, and on the compiled path if `maxsize` is an int."""
-        items_drop(queue_detach(&self.q))
-        self.q.order = order
-        self.q.unfinished = 0
-        self.q.is_over = self.q.has_moved = False
+        cdef Items dropped
+        with cython.critical_section(self):
+            dropped = queue_begin(&self.q, order)
+        items_drop(dropped)
         self.maxsize = maxsize
 
     # -- put and get
@@ -84,17 +84,15 @@ cdef class QueueCore:
         while outcome != ADDED:
             slice = slice_for(is_main, deadline) if is_patient else 0
             with cython.critical_section(self):
-                outcome = queue_add(&self.q, item)
-                if outcome == NOT_NOW and slice != 0:
-                    seen = parking_enter(&self.q.putters)
+                outcome = queue_add_or_enter(&self.q, item, slice != 0, &seen)
             if outcome == OVER:
                 raise ShutDown
             if outcome == MOVED:
                 Standard.put(self, item, block, left(deadline, timeout))
                 break
+            if outcome == NOT_NOW and slice == 0:
+                raise Full
             if outcome == NOT_NOW:
-                if slice == 0:
-                    raise Full
                 park(self, &self.q.putters, seen, slice)
 
     def get(self, block=True, timeout=None):
@@ -114,13 +112,10 @@ cdef class QueueCore:
         cdef int64_t slice = 0
         cdef uint32_t seen = 0
         cdef PyObject* item = NULL
-        cdef Outcome outcome
         while True:
             slice = slice_for(is_main, deadline) if is_patient else 0
             with cython.critical_section(self):
-                outcome = queue_take(&self.q, &item)
-                if outcome == NOT_NOW and slice != 0:
-                    seen = parking_enter(&self.q.getters)
+                outcome = queue_take_or_enter(&self.q, &item, slice != 0, &seen)
             if outcome == TAKEN:
                 return handed(item)
             if outcome == OVER:
@@ -143,7 +138,6 @@ cdef class QueueCore:
 
     def task_done(self):
         """Say that one item that was got is dealt with; ValueError: more than were put. Any thread."""
-        cdef Outcome outcome
         with cython.critical_section(self):
             outcome = queue_task_done(&self.q)
         if outcome == MOVED:
@@ -188,10 +182,10 @@ cdef class QueueCore:
 
     def qsize(self):
         """Return how many items there are now. Any thread."""
-        cdef Py_ssize_t count = 0
         with cython.critical_section(self):     # not from before the caller's last look elsewhere
-            count = self.q.items.count
-        return Standard.qsize(self) if self.q.has_moved else count
+            if not self.q.has_moved:
+                return self.q.items.count
+        return Standard.qsize(self)
 
     def empty(self):
         """Return whether there is no item now. Any thread."""
@@ -204,19 +198,22 @@ cdef class QueueCore:
     @property
     def maxsize(self):
         """The most items that it may hold; 0 or less: any number. Any thread may set it."""
-        return self.limit
+        with cython.critical_section(self):
+            return self.limit
 
     @maxsize.setter
     def maxsize(self, value):
         if not PyLong_CheckExact(value):
             move(self)                    # what else can be compared, the standard library knows to compare
-        self.limit = value
-        self.q.bound = 0 if self.q.has_moved else max(0, min(value, PY_SSIZE_T_MAX))
+        with cython.critical_section(self):
+            self.limit = value
+            self.q.bound = 0 if self.q.has_moved else max(0, min(value, PY_SSIZE_T_MAX))
 
     @property
     def unfinished_tasks(self):
         """How many items were put and not yet dealt with."""
-        return self.q.unfinished
+        with cython.critical_section(self):     # the same as in qsize()
+            return self.q.unfinished
 
     @unfinished_tasks.setter
     def unfinished_tasks(self, Py_ssize_t value):
@@ -225,7 +222,8 @@ cdef class QueueCore:
     @property
     def is_shutdown(self):
         """Whether shutdown() was called."""
-        return self.q.is_over
+        with cython.critical_section(self):     # the same as in qsize()
+            return self.q.is_over
 
     @is_shutdown.setter
     def is_shutdown(self, bint value):
@@ -249,8 +247,8 @@ cdef int move(QueueCore self) except -1:
         if not self.q.has_moved:           # no other thread was faster
             for i in range(self.q.items.count):
                 append(<object> item_at(&self.q.items, i))
-            self.q.has_moved = True
             self.parts = parts
+            self.q.has_moved = True
             queue_call_everybody(&self.q)
         dropped = queue_detach(&self.q)
     items_drop(dropped)
@@ -258,8 +256,9 @@ cdef int move(QueueCore self) except -1:
 
 cdef object get_part(object self, void* place):
     move(self)
-    parts = (<QueueCore> self).parts
-    part = parts[<Py_ssize_t> place] if parts else None
+    with cython.critical_section(self):
+        parts = (<QueueCore> self).parts
+        part = parts[<Py_ssize_t> place] if parts else None
     if part is None:
         raise AttributeError(f"{type(self).__name__}.__init__() was not called")
     return part
@@ -269,7 +268,8 @@ cdef int set_part(object self, PyObject* part, void* place) except -1:
     if part == NULL:
         raise AttributeError("a queue can't be without it")
     move(self)
-    (<QueueCore> self).parts[<Py_ssize_t> place] = <object> part
+    with cython.critical_section(self):
+        (<QueueCore> self).parts[<Py_ssize_t> place] = <object> part
 
 
 cdef const char** part_names = ["mutex", "not_empty", "not_full", "all_tasks_done", "queue"]

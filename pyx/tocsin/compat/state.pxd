@@ -8,6 +8,7 @@ A queue that has moved (queuecore.pyx says where) has no items here, and takes n
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
+from libc.stdint cimport uint32_t
 
 from tocsin._core.memory cimport memory_free
 from tocsin._core.thread cimport bell_destroy, bell_init
@@ -15,7 +16,7 @@ from tocsin.compat.items cimport (
     DONE, Items, heap_pop, heap_push, item_at, items_append, items_forget, items_make_room, items_newest,
     items_oldest,
 )
-from tocsin.compat.parking cimport Parking, parking_call, parking_call_all
+from tocsin.compat.parking cimport Parking, parking_call, parking_call_all, parking_enter
 
 
 cdef enum Order:
@@ -98,6 +99,35 @@ cdef inline Outcome queue_take(Queue* q, PyObject** item) except? OVER:
     return TAKEN
 
 
+cdef inline Outcome queue_add_or_enter(Queue* q, object item, bint may_wait, uint32_t* seen) except? OVER:
+    """Put an item, or go among those who wait for room and have *seen to park on.
+
+    A comparison may raise, in a thread that was called for this very room: then the next one is called.
+    """
+    cdef Outcome outcome
+    try:
+        outcome = queue_add(q, item)
+    except BaseException:
+        parking_call(&q.putters)
+        raise
+    if outcome == NOT_NOW and may_wait:
+        seen[0] = parking_enter(&q.putters)
+    return outcome
+
+
+cdef inline Outcome queue_take_or_enter(Queue* q, PyObject** item, bint may_wait, uint32_t* seen) except? OVER:
+    """Get an item, or go among those who wait for one; otherwise the same."""
+    cdef Outcome outcome
+    try:
+        outcome = queue_take(q, item)
+    except BaseException:
+        parking_call(&q.getters)
+        raise
+    if outcome == NOT_NOW and may_wait:
+        seen[0] = parking_enter(&q.getters)
+    return outcome
+
+
 cdef inline Outcome queue_task_done(Queue* q) noexcept:
     """Count one task as done; NOT_NOW: none is unfinished."""
     if q.has_moved:
@@ -124,6 +154,15 @@ cdef inline Items queue_detach(Queue* q) noexcept:
     return items
 
 
+cdef inline Items queue_begin(Queue* q, Order order) noexcept:
+    """Be empty, open and on the compiled path; gives the items that there were."""
+    cdef Items items = queue_detach(q)
+    q.order = order
+    q.unfinished = 0
+    q.is_over = q.has_moved = False
+    return items
+
+
 cdef inline Items queue_shutdown(Queue* q, bint is_immediate) noexcept:
     """Shut down, unless it has moved; gives the items that nobody shall get any more."""
     cdef Items items
@@ -131,6 +170,7 @@ cdef inline Items queue_shutdown(Queue* q, bint is_immediate) noexcept:
     items.count = 0
     if not q.has_moved:
         q.is_over = True
+        q.items.version += 1               # a put that is comparing begins again, and finds it over
         if is_immediate:
             q.unfinished = max(q.unfinished - q.items.count, <Py_ssize_t> 0)
             items = queue_detach(q)

@@ -28,11 +28,13 @@ class LoopWaiters:
         """Have the loop look, unless it is about to. Any thread."""
         if not self.futures or self.is_called or loop is None or loop.is_closed():
             return
-        self.is_called = True
         try:
+            self.is_called = True
             loop.call_soon_threadsafe(self.answer)
-        except RuntimeError:  # closed in this very moment: nobody waits any more
-            self.is_called = False
+        except BaseException as error:  # of a signal handler, perhaps
+            self.is_called = False  # or nobody would ever call again
+            if not isinstance(error, RuntimeError):  # closed in this very moment: nobody waits any more
+                raise
 
     def answer(self) -> None:
         """Bring back who can go on. The loop's thread."""

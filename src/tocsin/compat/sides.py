@@ -146,15 +146,19 @@ class SyncSide(Side[T], SyncQueue[T]):
 
     def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
         """Put an item; wait for room if `block`, at most `timeout` seconds, then raise SyncQueueFull."""
-        self._put_item(item, block, timeout)
-        if self._getters.futures:
-            self._getters.call(self._parent._loop)
+        try:
+            self._put_item(item, block, timeout)
+        finally:  # a signal handler may raise when the item is in
+            if self._getters.futures:
+                self._getters.call(self._parent._loop)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Get an item; wait for one if `block`, at most `timeout` seconds, then raise SyncQueueEmpty."""
-        item: T = self._take_item(block, timeout)
-        if self._putters.futures:
-            self._putters.call(self._parent._loop)
+        try:
+            item: T = self._take_item(block, timeout)
+        finally:  # the same
+            if self._putters.futures:
+                self._putters.call(self._parent._loop)
         return item
 
     def put_nowait(self, item: T) -> None:
@@ -185,6 +189,9 @@ class AsyncSide(Side[T], AsyncQueue[T]):
                 continue
             except ShutDown:
                 raise AsyncQueueShutDown from None
+            except BaseException:  # of a comparison: who was called passes that on
+                self._putters.answer()
+                raise
             if self._getters.futures:
                 self._getters.answer()
             return
@@ -201,6 +208,9 @@ class AsyncSide(Side[T], AsyncQueue[T]):
                 continue
             except ShutDown:
                 raise AsyncQueueShutDown from None
+            except BaseException:  # the same
+                self._getters.answer()
+                raise
             if self._putters.futures:
                 self._putters.answer()
             return item
