@@ -1,7 +1,7 @@
-"""Puts the classes of tocsin.compat.logging into logging.handlers, where an interpreter with this path begins.
+"""Puts the classes of tocsin.compat.logging into logging.handlers when an interpreter with this path begins.
 
-At the end the records that went through them are written to the file that TOCSIN_COMPAT_CALLS names: those that
-were enqueued, and those that were handled. A child has no say in that.
+At the end the records that went through them are written to the file that TOCSIN_COMPAT_CALLS names: those
+that were enqueued, and those that were handled. A child has no say in that.
 """
 
 import atexit
