@@ -216,12 +216,6 @@ class QueueListener(logging.handlers.QueueListener):
         """Whether there will be something: another record, or the sentinel."""
         return not self._is_stopping or self._sentinels > 0
 
-    def _deliver_in_run(self, record: Any, length: int) -> None:
-        self._runs += length == 1
-        self._longest = max(self._longest, length)
-        with self._handling:
-            self._deliver(record)
-
     def _deliver(self, record: Any) -> None:
         self._delivered += 1
         try:

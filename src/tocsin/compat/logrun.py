@@ -12,7 +12,6 @@ marks of flush(). It ends too when its listener has another run, or none: a stop
 fork, has taken it away.
 """
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from tocsin.compat import logends
@@ -36,6 +35,7 @@ class Run:
     def __init__(self, listener: "QueueListener") -> None:
         self.listener = listener
         self.queue = listener.queue
+        self.task_done = getattr(self.queue, "task_done", None)
         self.length = 0  # how many records it has found since it waited
         self.troubles = 0
         self.has_ended = False
@@ -46,6 +46,7 @@ class Run:
         try:
             while listener._run is self and self.take_one():
                 pass
+            self.end_of_streak()
             if listener._run is self:
                 self.tell_of_drops(is_last=True)
         finally:
@@ -71,17 +72,22 @@ class Run:
         try:
             return self.listener.dequeue(False)
         except Empty:
-            pass
+            found_some = self.length > 0
+        self.end_of_streak()
         self.tell_of_drops()
-        if self.length and self.may_linger:
-            self.length = 0
+        if found_some and self.may_linger:
             self.listener._rest.acquire(timeout=LINGER)
             return self.next()
-        self.length = 0
         due = [time for one in logends.handlers_of(self.queue) if (time := one.tells_in) is not None]
         if due and self.listener._waits_as_usual:
             return self.queue.get(True, min(due))
         return self.listener.dequeue(self.listener._may_wait)
+
+    def end_of_streak(self) -> None:
+        """Have it counted how many records there were in a row."""
+        self.listener._runs += self.length > 0
+        self.listener._longest = max(self.listener._longest, self.length)
+        self.length = 0
 
     @property
     def may_linger(self) -> bool:
@@ -91,23 +97,27 @@ class Run:
 
     def deal_with(self, item: Any) -> bool:
         """Handle a record, or answer a call; False: this was the end."""
-        is_end = False
+        is_end, listener = False, self.listener
         if type(item) is Mark:
             self.answer(item)
-        elif item is self.listener._sentinel:
-            is_end = self.listener._is_end()
+        elif item is listener._sentinel:
+            is_end = listener._is_end()
         else:
             self.length += 1
-            self.listener._deliver_in_run(item, self.length)
+            with listener._handling:
+                listener._deliver(item)
             if self.length % LOOK_EVERY == 0:
                 self.tell_of_drops()
-        if hasattr(self.queue, "task_done"):
-            with contextlib.suppress(ValueError):  # somebody else has said so
-                self.queue.task_done()
+        if self.task_done is not None:
+            try:  # noqa: SIM105 - suppress() costs more than all the rest of this
+                self.task_done()
+            except ValueError:  # somebody else has said so
+                pass
         return not is_end
 
     def answer(self, mark: Mark) -> None:
         """Tell flush() that all before its mark was handled."""
+        self.end_of_streak()
         self.tell_of_drops()
         for handler in self.listener.handlers:
             try:

@@ -27,8 +27,8 @@ class ListenerStats(NamedTuple):
     """What a listener has counted in this process.
 
     delivered: records that handlers were called with, or are just now; errors: how often one of these
-    raised. pending: records in the queue. runs: how often it found something after it had waited;
-    longest_run: the most that it found at once.
+    raised. pending: records in the queue. runs: how often it found records in a row, until there were
+    none or somebody flushed; longest_run: the most of them.
     """
 
     delivered: int
