@@ -3,9 +3,9 @@
 An operation is a record, `log.info("motor %d: %d rpm", 3, n)`. A call is timed with nobody who listens, so it
 is the caller's share alone: the record, made by logging, which neither can make cheaper (the row "to a
 handler that does nothing" says how much that is), its preparing, and the queue. Draining is timed from the
-listener's start, with all records queued, to its end. End to end the caller and the listener share the cores and the
-GIL. The last rows time each call where one comes about every 100 us, so that a listener may have gone to
-sleep in between.
+listener's start, with all records queued, to its end. End to end the caller and the listener share the
+cores and the GIL. The last rows time each call where one comes about every 100 us, so that a listener may
+have gone to sleep in between.
 """
 
 import logging

@@ -483,6 +483,25 @@ def test_who_logs_while_it_is_stopped_loses_nothing_uncounted(log: logging.Logge
     assert_balanced(listener, handler)
 
 
+@pytest.mark.parametrize("is_taken_out", [False, True])
+def test_a_sentinel_that_was_left_behind_ends_nothing(log: logging.Logger, is_taken_out: bool) -> None:
+    handler, hold = attach(log), Hold()
+    kept = Keep(hold)
+    listener = QueueListener(handler.queue, kept)
+    listener.start()
+    log.info("held")
+    hold.await_entry()
+    assert not listener.stop(0)
+    if is_taken_out:
+        assert handler.queue.get_nowait() is None
+    listener.start()  # beside the thread that hangs; and its other handlers don't
+    fill(log, 3)
+    hold.go.set()
+    assert listener.stop(PATIENCE)
+    assert kept.seen == ["held", *numbers(range(3))]
+    assert listener.stats().pending == 0
+
+
 def test_another_process_may_end_it_with_the_sentinel(log: logging.Logger) -> None:
     handler, kept = attach(log), Keep()
     with QueueListener(handler.queue, kept) as listener:

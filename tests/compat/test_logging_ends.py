@@ -263,6 +263,19 @@ def test_records_that_nobody_was_started_for_are_said() -> None:
     assert said.startswith("tocsin.compat.logging: 1 log records were not handled")
 
 
+def test_drops_that_nobody_can_tell_are_said() -> None:
+    lines, said = run("""
+        handler = QueueHandler(capacity=1)
+        log.addHandler(handler)
+        listener = QueueListener(handler.queue, Print())
+        log.info("to nobody")
+        log.info("dropped")
+    """)
+    assert lines == []
+    assert "1 log records were not handled" in said
+    assert "1 log records were dropped" in said
+
+
 def test_drops_that_were_not_told_yet_are_told_at_exit() -> None:
     lines, said = run("""
         handler = QueueHandler(capacity=1)

@@ -100,9 +100,9 @@ def empty_in_child(queue: Any) -> None:
 def _before() -> None:
     mine = _held[threading.get_ident()] = []
     for listener in everyone(listeners):
-        lock = listener._handling
-        if lock.acquire(timeout=FORK_PATIENCE):
-            mine.append(lock)
+        run = listener._run
+        if run is not None and run.handling.acquire(timeout=FORK_PATIENCE):
+            mine.append(run.handling)
 
 
 def _in_parent() -> None:
@@ -121,7 +121,10 @@ def _in_child() -> None:
         was_running = listener.is_running
         listener._begin()
         if was_running and is_of_this_process(listener.queue):
-            listener.start()
+            try:
+                listener.start()
+            except RuntimeError as error:  # no thread to be had
+                _say(f"{listener!r} could not be started in a forked child: {error}")
     if (util := sys.modules.get("multiprocessing.util")) is not None:
         util.register_after_fork(Mark, _end_with_process)
 
@@ -181,7 +184,10 @@ def _at_exit() -> None:
         if is_of_this_process(listener.queue) and (left_over := listener.stats().pending):
             _say(f"{left_over} log records were not handled before the interpreter ended: {listener!r}")
     for handler in everyone(handlers):
-        handler._tell(is_last=True)
+        if not listeners_of(handler.queue):
+            handler._tell(is_last=True)
+        elif handler._untold:
+            _say(f"{handler._untold} log records were dropped before the interpreter ended: {handler!r}")
     if interrupt is not None:
         raise interrupt
 

@@ -161,7 +161,10 @@ class QueueHandler(logging.handlers.QueueHandler):
         for listener in logends.listeners_of(self.queue):
             if listener.is_running and not listener.is_current_thread:
                 return listener.flush(timeout)
-        return bool(self.queue.empty())
+        try:
+            return bool(self.queue.empty())
+        except Exception:  # closed, or of a kind that can't say
+            return False
 
     def stats(self) -> HandlerStats:
         """Return what was counted in this process until now. Any thread."""
@@ -169,11 +172,8 @@ class QueueHandler(logging.handlers.QueueHandler):
             return HandlerStats(self._offered, self._dropped, self._waits, self.capacity)
 
     def __repr__(self) -> str:
-        said = self.stats()
-        level = logging.getLevelName(self.level)
-        return (
-            f"<{type(self).__name__} ({level}) {self.overflow} offered={said.offered} dropped={said.dropped}>"
-        )
+        name, level, said = type(self).__name__, logging.getLevelName(self.level), self.stats()
+        return f"<{name} ({level}) {self.overflow} offered={said.offered} dropped={said.dropped}>"
 
     # -- the policies
 

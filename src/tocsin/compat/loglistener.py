@@ -54,14 +54,13 @@ class QueueListener(logging.handlers.QueueListener):
     def _begin(self) -> None:
         """Count from nothing, and don't run: at first, and in a forked child."""
         self._changed = threading.Condition()  # of what stands below; a signal handler may take it again
-        self._handling = threading.RLock()  # held for a record, so that no fork comes in its middle
         self._rest = threading.Lock()  # taken; who lets go of it, calls a run that lingers
         self._rest.acquire()
         self._thread: threading.Thread | None = None
         self._run: Run | None = None  # that goes on
         self._last: Run | None = None
         self._until: float | None = None  # when the time of stop() is over
-        self._is_stopping = False
+        self._is_stopping = self._is_unsure = False
         self._sentinels = self._marks = 0  # in the queue
         self._old_sentinels = 0  # those of them that ended nothing: the thread was left behind
         self._numbers, self._passed = itertools.count(1), 0  # of marks
@@ -74,7 +73,8 @@ class QueueListener(logging.handlers.QueueListener):
         with self._changed:
             if self.is_running:
                 raise RuntimeError(f"{self!r} runs already: stop() it first")
-            self._is_stopping, self._until, self._old_sentinels = False, None, self._sentinels
+            self._is_stopping = self._is_unsure = False
+            self._until, self._old_sentinels = None, self._sentinels
             self._run = self._last = run = Run(self)
         name = f"{type(self).__name__} of tocsin"
         self._thread = threading.Thread(target=run, name=name, daemon=True)
@@ -84,8 +84,8 @@ class QueueListener(logging.handlers.QueueListener):
     def stop(self, timeout: float | None = None) -> bool:  # type: ignore[override]
         """Have what is queued now handled, and end the thread. Any thread but its own: RuntimeError.
 
-        timeout: seconds; None: as long as it takes. False: it took longer; then no further record is
-        handled, and those that are left are pending, for the next start().
+        timeout: seconds; None: as long as it takes. False: it took longer; then the thread ends with
+        the record that it is at, and those that are left are pending, for the next start().
         """
         thread, run = self._thread, self._last
         if thread is None or run is None:
@@ -97,20 +97,18 @@ class QueueListener(logging.handlers.QueueListener):
         if not run.has_ended:
             self._enqueue_counted()
             self._hurry()
-        with (
-            self._changed
-        ):  # not by join(): on Python 3.11 one that is interrupted takes the thread for ended
+        with self._changed:  # and not join(), which on Python 3.11 takes a thread for ended if interrupted
             has_ended = self._changed.wait_for(lambda: run.has_ended, self._time_left())
             self._run = None
             self._changed.notify_all()
         if has_ended:
             thread.join()
-        self._thread = None
+        self._thread = self._last = None
         return has_ended
 
     def enqueue_sentinel(self) -> None:
         """Put that behind which the thread ends; wait for room as long as stop() may. Called by stop()."""
-        self.queue.put(self._sentinel, True, self._time_left())
+        self._put(self._sentinel, self._time_left())
 
     def _enqueue_counted(self) -> None:
         with self._changed:
@@ -120,10 +118,15 @@ class QueueListener(logging.handlers.QueueListener):
         except BaseException as error:
             with self._changed:
                 self._sentinels -= 1
-            if not isinstance(
-                error, Full | ShutDown
-            ):  # with these it ends behind the last record that it finds
+            if not isinstance(error, Full | ShutDown):  # then it ends behind the last that it finds
                 raise
+
+    def _put(self, call: Any, timeout: float | None) -> None:
+        """Put something that is no record; wait for room."""
+        try:
+            self.queue.put_nowait(call)
+        except Full:
+            self.queue.put(call, True, timeout)
 
     def _time_left(self) -> float | None:
         return None if self._until is None else max(0.0, self._until - monotonic())
@@ -162,7 +165,7 @@ class QueueListener(logging.handlers.QueueListener):
                 return self.stats().pending == 0
             self._marks += 1
         try:
-            self.queue.put(Mark(number), True, timeout)
+            self._put(Mark(number), timeout)
         except BaseException as error:
             with self._changed:
                 self._marks -= 1
@@ -179,7 +182,10 @@ class QueueListener(logging.handlers.QueueListener):
         """Return what was counted in this process; exact while nothing is on its way. Any thread."""
         with self._changed:
             calls = self._sentinels + self._marks
-            pending = max(0, self.queue.qsize() - calls)
+            try:
+                pending = max(0, self.queue.qsize() - calls)
+            except (AttributeError, NotImplementedError):  # not every queue can say
+                pending = 0
             return ListenerStats(self._delivered, self._errors, pending, self._runs, self._longest)
 
     def __repr__(self) -> str:
@@ -209,12 +215,13 @@ class QueueListener(logging.handlers.QueueListener):
 
     @property
     def _waits_as_usual(self) -> bool:
-        return type(self).dequeue is logging.handlers.QueueListener.dequeue
+        is_usual = type(self).dequeue is logging.handlers.QueueListener.dequeue
+        return is_usual and logends.is_of_this_process(self.queue)
 
     @property
     def _may_wait(self) -> bool:
         """Whether there will be something: another record, or the sentinel."""
-        return not self._is_stopping or self._sentinels > 0
+        return not self._is_stopping or (self._sentinels > 0 and not self._is_unsure)
 
     def _deliver(self, record: Any) -> None:
         self._delivered += 1
@@ -243,6 +250,9 @@ class QueueListener(logging.handlers.QueueListener):
             self._sentinels = max(0, self._sentinels - 1)  # somebody else may have put it
             is_old = self._old_sentinels > 0
             self._old_sentinels -= is_old
+            self._is_unsure = (
+                is_old and self._is_stopping
+            )  # if somebody took the old one out, it was the new one
             return not is_old
 
     def _has_ended(self, run: Run) -> None:

@@ -12,6 +12,7 @@ marks of flush(). It ends too when its listener has another run, or none: a stop
 fork, has taken it away.
 """
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from tocsin.compat import logends
@@ -38,6 +39,7 @@ class Run:
         self.task_done = getattr(self.queue, "task_done", None)
         self.length = 0  # how many records it has found since it waited
         self.troubles = 0
+        self.handling = threading.RLock()  # held for a record, so that no fork comes in its middle
         self.has_ended = False
 
     def __call__(self) -> None:
@@ -104,7 +106,7 @@ class Run:
             is_end = listener._is_end()
         else:
             self.length += 1
-            with listener._handling:
+            with self.handling:
                 listener._deliver(item)
             if self.length % LOOK_EVERY == 0:
                 self.tell_of_drops()
