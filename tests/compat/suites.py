@@ -7,7 +7,7 @@ the package index, together with the plugin that it needs.
 
 expected.json has the counts of each suite, per Python version where they differ. Fewer tests run, or more
 skipped, is a failure: so a suite can't pass by shrinking. (On a free-threaded build, 3.13t, test_queue itself
-skips six; from 3.13 on test_logging has a test for debug builds of Python.)
+skips six; later releases of 3.12 and 3.13 have up to two tests for debug builds in test_logging.)
 """
 
 import json

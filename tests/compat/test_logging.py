@@ -166,6 +166,7 @@ def test_what_is_logged_is_delivered_in_order(log: logging.Logger, make: Callabl
     assert not listener.is_running
     assert handler.stats()[:2] == (200, 0)
     assert listener.stats()[:3] == (200, 0, 0)
+    assert getattr(handler.queue, "unfinished_tasks", 0) == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
