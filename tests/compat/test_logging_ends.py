@@ -32,6 +32,7 @@ def child_ends(status=0):
     sys.stdout.flush()
     os._exit(status)
 
+sys.modules["tocsin.compat.logends"].FORK_PATIENCE = 0.01
 PARENT, held, go = os.getpid(), threading.Event(), threading.Event()
 log = logging.getLogger()
 log.setLevel(logging.INFO)
