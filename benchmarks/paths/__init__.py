@@ -24,6 +24,7 @@ MODULES = (
     "parts",
     "compat_queue",
     "compat_janus",
+    "compat_logging",
 )
 
 

@@ -1,6 +1,6 @@
 """Run the public suites against the stand-ins of tocsin.compat.
 
-    python -m tests.compat [queue] [janus]
+    python -m tests.compat [queue] [logging] [janus]
 
 Needs pytest for janus, and the package index. Exit code 1: a suite failed, or ran less than it should.
 """

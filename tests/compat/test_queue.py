@@ -88,7 +88,7 @@ def test_an_exact_queue_inherits_nothing_in_secret(make: Any, monkeypatch: pytes
 
 
 def test_hooks_of_a_subclass_are_called() -> None:
-    class Upper(ours.Queue):  # type: ignore[type-arg]
+    class Upper(ours.Queue[str]):
         def _init(self, maxsize: int) -> None:
             self.items: list[str] = []
 
@@ -176,7 +176,7 @@ def test_a_maxsize_that_is_no_int_means_what_it_meant(maxsize: float) -> None:
 
 @compiled_only
 def test_a_subclass_that_was_not_initialised_says_so() -> None:
-    class Forgetful(ours.Queue):  # type: ignore[type-arg]
+    class Forgetful(ours.Queue[object]):
         def __init__(self) -> None:
             pass
 

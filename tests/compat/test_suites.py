@@ -1,7 +1,8 @@
-"""A suite that runs less than it should is noticed."""
+"""A suite that runs less than it should is noticed; and the short one of the standard library passes."""
 
 import json
 import re
+from importlib.util import find_spec
 
 import pytest
 from tests.compat import suites
@@ -34,4 +35,11 @@ def test_a_version_without_counts_is_noticed() -> None:
 def test_every_suite_has_counts() -> None:
     counts = json.loads(suites.EXPECTED.read_text())
     assert set(counts) == set(suites.SUITES)
-    assert {"3.11", "3.12", "3.13"} <= set(counts["queue"])
+    for name in ("queue", "logging"):
+        assert {"3.11", "3.12", "3.13"} <= set(counts[name])
+
+
+@pytest.mark.skipif(find_spec("test.test_logging") is None, reason="this Python has not its own tests")
+def test_the_standard_librarys_suite_of_logging_passes() -> None:
+    outcome, found = suites.carry_out("logging")
+    assert not found, outcome.output
