@@ -43,7 +43,7 @@ COMPILE += ["-DTOCSIN_CHECKS"] if CHECKS else []  # memory_checked.h
 COMPILE += ["-fno-builtin-memset"]  # of 128 bytes for each Event: gcc makes it a rep stos, 5 ns of 77 a call
 LINK = ["-Wl,-z,now"] if sys.platform == "linux" else []  # so that no first call looks a symbol up
 LINK += [] if DEBUG or SANITIZE or sys.platform != "linux" else ["-Wl,-s"]
-SMALL = [] if DEBUG or WINDOWS else ["-Os"]
+SMALL = [] if DEBUG or WINDOWS else ["-Os", "-fno-asynchronous-unwind-tables"]
 if WINDOWS:
     COMPILE, LINK = ["/std:c11", "/Od" if DEBUG else "/O2"], []
 if SANITIZE:
