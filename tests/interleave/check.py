@@ -14,7 +14,7 @@ from native import programs
 MEMORIES = ["sc", "tso", "pso"]
 MINIMUM_STEPS = 5_000_000
 WHOLE = 300  # seconds of budget from which on every mutant is planted: each takes 12 to build
-TURNS = 6
+TURNS = 8
 SLICES = 90  # most scenes need a fraction of their slice; those that don't are about a quarter of all
 MINIMUM_PACE = 3_000_000
 MOST_TRIES = 15
@@ -118,7 +118,7 @@ def mutants() -> dict[str, programs.Mutant]:
 
 
 def planted(budget: float) -> dict[str, programs.Mutant]:
-    """Return all mutants, or in the short form those whose turn it is today: each has one in six days."""
+    """Return all mutants, or in the short form those whose turn it is today: each has one in eight days."""
     every = mutants()
     if budget >= WHOLE:
         return every
@@ -193,7 +193,7 @@ def pace(program: Path) -> Row:
     for mode in PACE:
         tries: list[float] = []
         while len(tries) < 3 or (max(tries) < MINIMUM_PACE and len(tries) < MOST_TRIES):
-            found = explorer.explore(program, "notify/two-events", *mode, "--seconds", "2")
+            found = explorer.explore(program, "notify/two-events", *mode, "--seconds", "1")
             tries.append(found.steps / found.seconds)
         rates.append(max(tries))
     told = ", ".join(f"{mode[1]} {rate / 1e6:.1f} M" for mode, rate in zip(PACE, rates, strict=True))
