@@ -241,7 +241,16 @@ class Life:
         """Compare what everybody noted with the books."""
         stats = self.pipeline.stats()
         for writer, protocol in zip(self.writers, PROTOCOLS, strict=True):
-            books, ear = stats.protocols[protocol.id], self.ears[protocol.id]
+            ear = self.ears[protocol.id]
+            if ear.misplaced:
+                self.wrong.append(f"{protocol.name}: {ear.misplaced} events out of order")
+            if protocol is GOES and protocol.id not in stats.protocols:  # closed before it came again
+                if ear.heard != writer.accepted:
+                    self.wrong.append(
+                        f"{protocol.name}: heard {ear.heard} of {writer.accepted}, and it is gone"
+                    )
+                continue
+            books = stats.protocols[protocol.id]
             accounts = {"heard": (ear.heard + books.abandoned + books.unclaimed, writer.accepted)}
             if books.unclaimed:
                 self.wrong.append(f"{protocol.name}: unclaimed, and there is always somebody: {books}")
@@ -252,8 +261,6 @@ class Life:
                 if not is_abrupt:
                     accounts["lost"] = (ear.lost, writer.refused)
             self.balance(protocol.name, books, accounts)
-            if ear.misplaced:
-                self.wrong.append(f"{protocol.name}: {ear.misplaced} events out of order")
         books = stats.protocols[BENCH.id]
         heard, accounts = self.native_heard.native_calls, {}
         if not is_abrupt:
