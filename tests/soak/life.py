@@ -246,9 +246,7 @@ class Life:
                 self.wrong.append(f"{protocol.name}: {ear.misplaced} events out of order")
             if protocol is GOES and protocol.id not in stats.protocols:  # closed before it came again
                 if ear.heard != writer.accepted:
-                    self.wrong.append(
-                        f"{protocol.name}: heard {ear.heard} of {writer.accepted}, and it is gone"
-                    )
+                    self.wrong.append(f"{protocol.name}: gone, heard {ear.heard} of {writer.accepted}")
                 continue
             books = stats.protocols[protocol.id]
             accounts = {"heard": (ear.heard + books.abandoned + books.unclaimed, writer.accepted)}
