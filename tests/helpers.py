@@ -1,5 +1,6 @@
 """What the tests of pipelines share: a protocol to speak of, and ways to wait that cannot hang."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -93,6 +94,27 @@ class Crew:
         if self.failures:
             raise self.failures[0]
         assert not any(thread.is_alive() for thread in self.threads), "a thread hangs"
+
+
+def running(function: Callable[..., object], *arguments: object) -> threading.Thread:
+    """Start a function on a thread of its own."""
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    return thread
+
+
+def finish(*threads: threading.Thread) -> None:
+    """Wait for threads to end; one that does not is an error."""
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+async def in_line(channel: Any, n: int = 1) -> None:
+    """Wait until so many coroutines of this loop wait for the channel."""
+    async with asyncio.timeout(PATIENCE):
+        while channel._waitings is None or len(channel._waitings.here().line) < n:
+            await asyncio.sleep(0)
 
 
 def books_of(pipeline: Any, protocol: Any = MOTOR) -> Any:

@@ -69,7 +69,7 @@ def refuse_subinterpreters() -> None:
     is_main = getattr(_thread, "_is_main_interpreter", None)  # CPython 3.13 and later
     if is_main is None:
         try:
-            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
+            import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]  # private
         except ImportError:  # a build without: nor has it subinterpreters but those of C code
             return
         here = interpreters.get_current() == interpreters.get_main()

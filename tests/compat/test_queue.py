@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import tocsin.backend
-from helpers import PATIENCE, eventually
+from helpers import PATIENCE, eventually, finish, running
 from tocsin.compat import queue as ours
 from tocsin.compat import standard
 
@@ -31,18 +31,6 @@ compiled_only = pytest.mark.native_only("the standard library's own queues have 
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return getattr(ours, request.param)
-
-
-def running(function: Callable[..., object], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=function, args=arguments)
-    thread.start()
-    return thread
-
-
-def finish(*threads: threading.Thread) -> None:
-    for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 # ------------------------------------------------------------------------------------ what it is

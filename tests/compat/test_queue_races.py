@@ -14,23 +14,11 @@ from typing import Any
 
 import pytest
 
-from helpers import PATIENCE, eventually
+from helpers import PATIENCE, eventually, finish, running
 from tocsin.compat import janus, standard
 from tocsin.compat import queue as ours
 
 compiled_only = pytest.mark.native_only("the standard library's own queues leave it to their lock")
-
-
-def running(function: Callable[..., object], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=function, args=arguments)
-    thread.start()
-    return thread
-
-
-def finish(*threads: threading.Thread) -> None:
-    for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -175,10 +163,10 @@ def test_a_call_that_is_interrupted_is_made_again_by_the_next_put() -> None:
         call_soon = loop.call_soon_threadsafe
 
         def be_interrupted(*arguments: Any) -> Any:
-            loop.call_soon_threadsafe = call_soon  # type: ignore[method-assign]
+            loop.call_soon_threadsafe = call_soon  # type: ignore[method-assign]  # as it was
             raise KeyboardInterrupt
 
-        loop.call_soon_threadsafe = be_interrupted  # type: ignore[method-assign]
+        loop.call_soon_threadsafe = be_interrupted  # type: ignore[method-assign]  # in its place
         with pytest.raises(KeyboardInterrupt):
             q.sync_q.put(1)
         q.sync_q.put(2)

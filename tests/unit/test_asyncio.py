@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers import MOTOR, PATIENCE, PUMP, eventually
+from helpers import MOTOR, PATIENCE, PUMP, eventually, in_line
 from tocsin import ClosedError, Pipeline
 from tocsin.aio import waiting as at_work
 
@@ -24,13 +24,6 @@ def ticks(pipeline: Any, *numbers: int) -> None:
     for n in numbers:
         assert pipeline.notify(MOTOR.tick, (n,))
     pipeline.flush()
-
-
-async def in_line(channel: Any, n: int = 1) -> None:
-    """Wait until so many coroutines of this loop wait for the channel."""
-    async with asyncio.timeout(PATIENCE):
-        while channel._waitings is None or len(channel._waitings.here().line) < n:
-            await asyncio.sleep(0)
 
 
 # --------------------------------------------------------------------------------- taking

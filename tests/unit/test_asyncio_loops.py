@@ -12,7 +12,7 @@ import pytest
 
 import tocsin
 from compiling import run_python
-from helpers import MOTOR, PATIENCE, Crew
+from helpers import MOTOR, PATIENCE, Crew, in_line
 from tocsin import ClosedError
 from tocsin.aio import waiting as at_work
 
@@ -30,13 +30,6 @@ def ticks(pipeline: Any, *numbers: int) -> None:
     for n in numbers:
         assert pipeline.notify(MOTOR.tick, (n,))
     pipeline.flush()
-
-
-async def in_line(channel: Any, n: int = 1) -> None:
-    """Wait until so many coroutines of this loop wait for the channel."""
-    async with asyncio.timeout(PATIENCE):
-        while channel._waitings is None or len(channel._waitings.here().line) < n:
-            await asyncio.sleep(0)
 
 
 # --------------------------------------------------------------------------------- cancelling

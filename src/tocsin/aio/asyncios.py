@@ -83,7 +83,7 @@ class AsyncioLoop:
             if future.done():  # cancelled
                 return
             if error is None:
-                future.set_result(result)  # type: ignore[arg-type]
+                future.set_result(result)  # type: ignore[arg-type]  # None only if T has it
             else:
                 future.set_exception(error)
 
