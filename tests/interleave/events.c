@@ -15,7 +15,7 @@
 #include "shipped.h"
 #include "world.h"
 
-enum { WRITERS = 3, QUEUES = 3, SLOTS = 4 };
+enum { WRITERS = 4, QUEUES = 3, SLOTS = 4 };
 enum { LOCKED, SHARED, EXCLUSIVE };
 enum { NATIVE = 1, PYTHON = 2, BOTH = 3 };
 
@@ -770,8 +770,9 @@ static void side_setup(int variant) {
     if (variant >= 4) {
         S->stages = NATIVE;
         subscribe(0, 0, native_hangs_later);
-        for (int i = 1; i < S->n_queues; i++)
-            subscribe(i, 0, native_called);
+        subscribe(1, 0, variant == 5 ? native_hangs : native_called);
+        if (variant == 5)
+            subscribe(2, 0, native_called);
     }
     if (variant == 2) {
         S->stages = NATIVE;
@@ -779,10 +780,12 @@ static void side_setup(int variant) {
         subscribe(1, 0, native_called);
         xp_let_time_pass(6, 0);
     }
-    add_writer(0, 0, variant >= 4 ? 2 : 1);
+    add_writer(0, 0, 1);
     add_writer(1, 1, 1);
+    if (variant >= 4)
+        add_writer(2, 0, 1);
     if (variant == 5)
-        add_writer(2, 2, 1);
+        add_writer(3, 2, 1);
 }
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);
