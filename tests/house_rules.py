@@ -13,7 +13,7 @@ Files = dict[str, str]
 LAYERS = [
     ["atomic", "memory", "thread", "clock", "barrier"],
     ["kfifo", "header", "payload", "ring", "stopwatch"],
-    ["work", "kick", "workqueue", "control", "timer", "worker"],
+    ["work", "kick", "workqueue", "control", "timer", "spin", "worker"],
     ["chain", "routes"],
     [
         "ledger",

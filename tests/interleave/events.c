@@ -15,7 +15,7 @@
 #include "shipped.h"
 #include "world.h"
 
-enum { WRITERS = 3, QUEUES = 2, SLOTS = 4 };
+enum { WRITERS = 4, QUEUES = 3, SLOTS = 4 };
 enum { LOCKED, SHARED, EXCLUSIVE };
 enum { NATIVE = 1, PYTHON = 2, BOTH = 3 };
 
@@ -124,12 +124,18 @@ static int python_called(void *context, const tocsin_event *event) {
 static int native_called_late(void *context, const tocsin_event *event) { return called(context, 2, event); }
 static int python_called_late(void *context, const tocsin_event *event) { return called(context, 3, event); }
 
-/* Stop at the first call until the other queue has delivered: one worker alone would wait for ever. */
+/* Stop at the first call until the last queue has delivered: one worker alone would wait for ever. */
 static int native_hangs(void *context, const tocsin_event *event) {
     (void)event;
     (void)context;
-    xp_wait(&S->queues[1].calls[0]);
+    xp_wait(&S->queues[S->n_queues - 1].calls[0]);
     return called(context, 0, event);
+}
+
+/* The same from the second call on: before that the worker may look around for it. */
+static int native_hangs_later(void *context, const tocsin_event *event) {
+    const queue_scene_t *q = context;
+    return q->calls[0] ? native_hangs(context, event) : called(context, 0, event);
 }
 
 int hook_enter(void *owner) {
@@ -742,11 +748,11 @@ SCENE(books, "a copy of the books while events are delivered", books_setup, book
 
 /* -- protocols side by side -------------------------------------------------------------------- */
 
-static const char *const side_names[] = {"two-workers", "one-worker", "one-more", "spinning"};
+static const char *const side_names[] = {"two-workers", "one-worker", "one-more", "spinning", "spinning-hangs", "spinning-leaves"};
 
 static void side_setup(int variant) {
     set_t set = {.how = SHARED, .stages = NATIVE, .queues = 2, .native_workers = variant == 0 ? 2 : 1};
-    if (variant == 3) {
+    if (variant >= 3) {
         set.native_workers = 2;
         set.spin = 1;
     }
@@ -756,7 +762,18 @@ static void side_setup(int variant) {
         set.native_workers = 1;
         set.python_workers = 0;
     }
+    if (variant >= 4)
+        set.stages = 0;
+    if (variant == 5)
+        set.queues = 3;
     begin(&set);
+    if (variant >= 4) {
+        S->stages = NATIVE;
+        subscribe(0, 0, native_hangs_later);
+        subscribe(1, 0, variant == 5 ? native_hangs : native_called);
+        if (variant == 5)
+            subscribe(2, 0, native_called);
+    }
     if (variant == 2) {
         S->stages = NATIVE;
         subscribe(0, 0, native_hangs);
@@ -765,6 +782,10 @@ static void side_setup(int variant) {
     }
     add_writer(0, 0, 1);
     add_writer(1, 1, 1);
+    if (variant >= 4)
+        add_writer(2, 0, 1);
+    if (variant == 5)
+        add_writer(3, 2, 1);
 }
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);

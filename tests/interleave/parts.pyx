@@ -6,7 +6,7 @@ and which ones decide nothing: counters that only statistics read are left out w
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a64, a64_load_relaxed, a64_load_seq_cst
+from tocsin._core.atomic cimport a64, a64_load_relaxed, a64_load_seq_cst, a64_store_relaxed
 from tocsin._core.control cimport (
     workqueue_await_clear,
     workqueue_await_flush,
@@ -62,6 +62,7 @@ cdef public int world_start_bare(void* world, int native_workers, int python_wor
 
 cdef public void world_may_spin(void* world) noexcept nogil:
     (<Core*> world).native.may_spin = True
+    a64_store_relaxed(&(<Core*> world).native.spin_ns, 50_000)      # as if it had paid lately
 
 
 cdef void describe_works(WorkQueue* wq, const char* stack, const char* sleepers, const char* bell,

@@ -30,6 +30,7 @@ from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_settle
 from tocsin._core.memory cimport MEMORY_NATIVE, MEMORY_PYTHON, memory_enter, memory_leave
+from tocsin._core.spin cimport SPUN_FOR_NOTHING, SPUN_FOR_WORK, Spun, spin_for_change
 from tocsin._core.streak cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
@@ -78,6 +79,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef bint is_last
     cdef bint has_skimmed = False
     cdef int pauses = REST_LEAST
+    cdef Spun spun
     budget_begin(&budget, stage.wq.base_threads != 0)
     memory_enter(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
@@ -89,6 +91,12 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                 rested = True
                 native_rest(pauses)
                 continue
+            if not stage.is_inline and stage.position != started:
+                started = stage.position
+                spun = spin_for_change(stage.wq, &q.ring.fifo.in_, stage.position)
+                may_go_on = spun != SPUN_FOR_WORK
+                if spun != SPUN_FOR_NOTHING:
+                    continue
             if not was_owed:
                 break
             kick_is_cleared(&stage.wq.form)

@@ -1,12 +1,8 @@
-"""Workers: the threads of a workqueue, how they look around and sleep, and the keeper that watches them.
+"""Workers: the threads of a workqueue, how they sleep, and the keeper that watches them.
 
-A worker takes items until there are none, looks around for a moment (native queues only, and only as long as
-looking around has paid lately: 50 us after somebody called within 50 us of its falling asleep, halved each time
-nothing came), announces itself as a sleeper, looks once more and parks. While one looks around nobody is
-called: it counts itself in `spinners`, and looks once more after it has counted itself out [spinner-gone], as a
-sleeper does after its announcement. When the call came counts, not when the worker woke: that takes as long as
-the spin, and a producer that has to wake it loses 12 us. The announcement is made under the lock of the queue
-and before the last look, so neither a push nor a change under the lock can fall between the look and the sleep.
+A worker takes items until there are none, looks around for a moment (spin.pxd), announces itself as a sleeper,
+looks once more and parks. The announcement is made under the lock of the queue and before the last look, so
+neither a push nor a change under the lock can fall between the look and the sleep.
 
 The keeper is one more thread per queue. It sleeps without a time limit unless a delayed item waits for its
 time or somebody armed it: workqueue_call_help() does, when a runnable item is left with no sleeper to call.
@@ -29,13 +25,13 @@ from tocsin._core.atomic cimport (
     a32_fetch_sub_full,
     a32_load_relaxed,
     a32_load_seq_cst,
-    a64_load_relaxed,
+    a32_store_relaxed,
     aptr_load_relaxed,
     aptr_load_seq_cst,
-    cpu_pause,
 )
-from tocsin._core.clock cimport SPIN_LOOKS, clock_monotonic
+from tocsin._core.clock cimport clock_monotonic
 from tocsin._core.memory cimport memory_alloc, memory_free
+from tocsin._core.spin cimport spin_for_work, spin_learn
 from tocsin._core.thread cimport (
     EVERYONE,
     bell_look,
@@ -67,35 +63,11 @@ cdef enum:
     KEEPER_TICK_NS = 10_000_000
     IDLE_WORKER_NS = 2_000_000_000       # this many nanoseconds, this many times in a row
     IDLE_WORKER_TURNS = 5
-    SPIN_MAX_NS = 50_000
-    SPIN_PAUSES = 4                      # between two looks; 16: 0.1 us later
 
 
-# -- looking around and sleeping -------------------------------------------------------------------
+# -- sleeping --------------------------------------------------------------------------------------
 
-cdef inline bint worker_spin(WorkQueue* wq, Worker* worker) noexcept nogil:
-    """Look around for a while before sleeping. True if something was pushed. Worker only."""
-    cdef uint64_t until
-    cdef int looks = 0
-    cdef int _pause
-    if not wq.may_spin or worker.spin_ns == 0:
-        return False
-    a32_fetch_add_full(&wq.spinners, 1)
-    until = clock_monotonic() + worker.spin_ns
-    while aptr_load_relaxed(&wq.stack) == NULL and looks < SPIN_LOOKS and a32_load_relaxed(&wq.halted) == 0:
-        if clock_monotonic() >= until:
-            break
-        for _pause in range(SPIN_PAUSES):
-            cpu_pause()
-        looks += 1
-    a32_fetch_sub_full(&wq.spinners, 1)                                     # [spinner-gone]
-    if aptr_load_seq_cst(&wq.stack) != NULL:                                # [work-pushed]
-        return True
-    worker.spin_ns >>= 1
-    return False
-
-
-cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
+cdef inline bint worker_sleep(WorkQueue* wq) noexcept nogil:
     """Announce, look once more, and sleep. True if the whole sleep was idle. Worker only."""
     cdef uint32_t seen
     cdef uint64_t began
@@ -115,8 +87,7 @@ cdef inline bint worker_sleep(WorkQueue* wq, Worker* worker) noexcept nogil:
     began = clock_monotonic()
     bell_park(&wq.bell, seen, IDLE_WORKER_NS if is_extra else -1)
     a32_fetch_sub_full(&wq.sleepers, 1)
-    if a64_load_relaxed(&wq.called_at) - began < SPIN_MAX_NS:     # a call from before wraps to a huge time
-        worker.spin_ns = SPIN_MAX_NS
+    spin_learn(wq, began)
     return clock_monotonic() - began >= IDLE_WORKER_NS
 
 
@@ -128,8 +99,11 @@ cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:
         lock_take(&wq.lock)
         work = workqueue_try_take(wq, worker)
         if work != NULL:
-            if workqueue_may_take(wq):
-                workqueue_call_help(wq)      # another one is left behind: not without a witness
+            if workqueue_may_take(wq):       # another one is left behind: not without a witness
+                a32_exchange_full(&wq.left_behind, 1)                       # [item-left]
+                workqueue_call_help(wq)
+            elif a32_load_relaxed(&wq.left_behind):
+                a32_store_relaxed(&wq.left_behind, 0)
             lock_drop(&wq.lock)
             return work
         if a32_load_relaxed(&wq.halted) & HALT_STOPPED:
@@ -141,8 +115,8 @@ cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:
             lock_drop(&wq.lock)
             return NULL
         lock_drop(&wq.lock)
-        if not worker_spin(wq, worker):
-            idle_turns = idle_turns + 1 if worker_sleep(wq, worker) else 0
+        if not spin_for_work(wq):
+            idle_turns = idle_turns + 1 if worker_sleep(wq) else 0
 
 
 # -- threads ---------------------------------------------------------------------------------------

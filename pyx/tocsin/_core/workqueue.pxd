@@ -86,7 +86,6 @@ cdef struct Worker:
     uint64_t thread
     Work* current             # the item that this worker is inside; under the lock
     void* attachment          # what the bridge keeps for the life of the thread
-    uint64_t spin_ns
     bint leaving              # not counted in `threads` any more
 
 cdef struct WorkQueue:
@@ -102,6 +101,8 @@ cdef struct WorkQueue:
     a32 waiting               # workers inside an item that wait for something all of them would (the GIL)
     bell_t bell
     a64 called_at             # when a sleeper was called last
+    a64 spin_ns               # how long a worker looks around: spin.pxd
+    a32 left_behind           # runnable items were left in the list by who took the last one
     bell_t keeper_bell
     bell_t settled            # rung when an item with WAITED changes, and when a worker ends
     char _pad1[128]
