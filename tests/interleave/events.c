@@ -39,6 +39,7 @@ typedef struct {
     uint32_t barriers;     /* 0: barriers for everybody work; 1: they fail; n: the n - 1 next ones work */
     struct {
         uint32_t queue, puts, resize, may_stop;
+        uint32_t onward; /* each put into the queue after that of the one before */
     } jobs[WRITERS];
 } events_t;
 
@@ -84,7 +85,7 @@ static void writer(void *which) {
     uint32_t me = (uint32_t)(uintptr_t)which;
     for (uint32_t n = 0; n < S->jobs[me].puts; n++) {
         S->is_inside += S->jobs[me].may_stop;
-        put_in(&S->queues[S->jobs[me].queue], me);
+        put_in(&S->queues[S->jobs[me].queue + n * S->jobs[me].onward], me);
         S->is_inside -= S->jobs[me].may_stop;
     }
 }
@@ -136,6 +137,14 @@ static int native_hangs(void *context, const tocsin_event *event) {
 static int native_hangs_later(void *context, const tocsin_event *event) {
     const queue_scene_t *q = context;
     return q->calls[0] ? native_hangs(context, event) : called(context, 0, event);
+}
+
+/* The same from the second call on, and it puts an event where another worker may look around. */
+static int native_puts_and_hangs_later(void *context, const tocsin_event *event) {
+    const queue_scene_t *q = context;
+    if (q->calls[0])
+        put_in(&S->queues[0], WRITERS - 1);
+    return native_hangs_later(context, event);
 }
 
 int hook_enter(void *owner) {
@@ -764,15 +773,27 @@ static void side_setup(int variant) {
     }
     if (variant >= 4)
         set.stages = 0;
-    if (variant == 5)
+    if (variant == 5) {
         set.queues = 3;
+        set.native_workers = 3; /* two hang */
+    }
     begin(&set);
-    if (variant >= 4) {
+    if (variant >= 4)
         S->stages = NATIVE;
+    if (variant == 4) {
         subscribe(0, 0, native_hangs_later);
-        subscribe(1, 0, variant == 5 ? native_hangs : native_called);
-        if (variant == 5)
-            subscribe(2, 0, native_called);
+        subscribe(1, 0, native_called);
+        add_writer(2, 0, 1);
+    }
+    if (variant == 5) {
+        subscribe(0, 0, native_hangs_later);
+        subscribe(1, 0, native_puts_and_hangs_later);
+        subscribe(2, 0, native_called);
+        put_in(&S->queues[0], 0);
+        put_in(&S->queues[1], 0);
+        S->jobs[1].onward = 1;
+        add_writer(1, 1, 2);
+        return;
     }
     if (variant == 2) {
         S->stages = NATIVE;
@@ -782,10 +803,6 @@ static void side_setup(int variant) {
     }
     add_writer(0, 0, 1);
     add_writer(1, 1, 1);
-    if (variant >= 4)
-        add_writer(2, 0, 1);
-    if (variant == 5)
-        add_writer(3, 2, 1);
 }
 
 SCENE(side, "two protocols, two workers, one worker more", side_setup, side_names);

@@ -19,7 +19,7 @@
 #endif
 
 enum { CLOCK_KIND_MONOTONIC = 0, CLOCK_KIND_BOOTTIME = 1, CLOCK_KIND_REALTIME = 2 };
-enum { SPIN_LOOKS = 1000 }; /* of a worker that waits by the clock, in case that it stands still */
+enum { SPIN_LOOKS = 10000 }; /* of a worker that waits by the clock, in case that it stands still */
 
 #if defined(_WIN32)
 
