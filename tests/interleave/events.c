@@ -445,9 +445,7 @@ static const scene_t writers = {.name = "writers",
                                 .variants = 7,
                                 .variant_names = writers_names};
 
-/* -- the ring
- * ---------------------------------------------------------------------------------
- */
+/* -- the ring ------------------------------------------------------------------------------------ */
 
 static const char *const ring_names[] = {"full-locked", "full-shared",    "wrap-locked",   "wrap-shared",
                                          "wrap-32",     "wrap-48-shared", "wrap-64-locked"};

@@ -105,6 +105,8 @@ reserve     violated  PAD_MISSED
 reserve     violated  READ_AFTER_FREED
 reserve     violated  OLD_LOOK_REFUSES
 reserve     violated  KICK_FIRST
+reserve     violated  COUNTED_AGAIN
+reserve     violated  COUNTED_BESIDE_ALONE
 reserve     violated  REACH=1
 reserve     violated  REACH=2
 reserve     violated  REACH=3

@@ -7,6 +7,7 @@
  *   - `in_` never goes back, and is the reserved position when the last writer has left;
  *   - records are read in the order of reservation, and a kick brings the last one;
  *   - a refusal for want of room was true at some moment of the call;
+ *   - whenever nobody is inside, the two counts of records are as many as were reserved;
  *   - after the ring was closed and found quiet, nobody writes any more, and `in_` is final;
  *   - a writer that stops for ever inside (STUCK) keeps nobody from leaving or from being refused: what
  *     comes after it is late, no more. A signal handler on top of a writer is a case of that.
@@ -29,6 +30,8 @@
  *   -DREAD_AFTER_FREED      mutant: the reader frees before it reads
  *   -DOLD_LOOK_REFUSES      mutant: a refusal is decided from an old look at the word
  *   -DKICK_FIRST            mutant: a writer kicks before it has left
+ *   -DCOUNTED_AGAIN         mutant: who is alone counts its record with each try to leave
+ *   -DCOUNTED_BESIDE_ALONE  mutant: who has company counts as if it had none
  *   -DREACH=k   a claim that must fail
  *     1  nobody leaves while another is inside           4  a ring is never closed with a writer inside
  *     2  the last one out never has to publish again     5  no writer ever meets a full ring
@@ -59,6 +62,7 @@ bit kicked;
 
 byte ring[SIZE];            /* 0: free; else PAD, or the number of the record in each of its units */
 byte n_reserved, n_read;
+byte records, records_beside;
 bit quiet;                  /* closed, and then found without writers */
 bit stuck;
 byte done;
@@ -167,6 +171,29 @@ inline publish() {
     }
 }
 
+inline count_alone() {
+    seen = records;                                     /* ring.pxd ring_count_alone */
+    d_step { records = seen + 1; seen = 0 }
+}
+
+inline count() {
+    if
+#ifdef COUNTED_AGAIN
+    :: inside == 1 -> count_alone()
+    :: inside != 1 && !is_counted -> records_beside++
+#else
+    :: inside == 1 && !is_counted -> count_alone()
+#ifdef COUNTED_BESIDE_ALONE
+    :: inside != 1 && !is_counted -> count_alone()
+#else
+    :: inside != 1 && !is_counted -> records_beside++   /* ring.pxd ring_leave_shared */
+#endif
+#endif
+    :: else
+    fi;
+    is_counted = 1
+}
+
 inline ring_leave_shared() {
     look_at_word();                                     /* ring.pxd ring_leave_shared [record-complete] */
 #ifdef LEAVE_NOT_RETRIED
@@ -177,6 +204,7 @@ inline ring_leave_shared() {
 #endif
     do
     ::
+        count();
 #ifdef PUBLISHED_IN_COMPANY
         publish();
 #else
@@ -192,7 +220,8 @@ inline ring_leave_shared() {
             :: SAME_WORD ->
                 writers--;
                 got = 0;
-                assert(writers > 0 || in_ == position)
+                assert(writers > 0 || in_ == position);
+                assert(writers > 0 || records + records_beside == n_reserved)
 #if REACH == 1
                 ; assert(writers == 0)
 #endif
@@ -212,7 +241,7 @@ inline ring_leave_shared() {
 
 proctype Writer() {
     byte n, length, number, at, inside, seen, used, rest, need, pad;
-    bit shut, got, is_full, truly;
+    bit shut, got, is_full, truly, is_counted;
     for (n : 1 .. EACH) {
         if
         :: length = 1
@@ -241,7 +270,7 @@ end_stuck:
         fi;
         atomic {
             length = 0; number = 0; at = 0; inside = 0; shut = 0;
-            used = 0; need = 0; rest = 0; is_full = 0; truly = 0
+            used = 0; need = 0; rest = 0; is_full = 0; truly = 0; is_counted = 0
         }
     }
     done++

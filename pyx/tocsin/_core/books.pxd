@@ -25,6 +25,7 @@ from tocsin._core.atomic cimport (
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, MAX_SIZE, header_stride
 from tocsin._core.ledger cimport LedgerCopy, ledger_read
+from tocsin._core.ring cimport ring_records
 
 
 cdef enum:
@@ -75,7 +76,7 @@ cdef inline bint books_try(EventsQueue* q, Books* books) noexcept nogil:
     ledger_read(&q.python.ledger, &python)
     if a32_load_acquire(&q.python_owns) != python_owns:                     # [end-owned]
         return False
-    books.accepted = a64_load_relaxed(&q.accepted)
+    books.accepted = ring_records(&q.ring)
     in_ = a64_load_acquire(&q.ring.fifo.in_)                                # [bytes-ready]
     if <int64_t> (in_ - last.position) < 0:
         return False

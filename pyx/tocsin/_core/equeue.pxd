@@ -42,7 +42,6 @@ from tocsin._core.atomic cimport (
     a64_fetch_add_relaxed,
     a64_load_acquire,
     a64_load_relaxed,
-    a64_store_relaxed,
     aptr,
     aptr_load_acquire,
     bytes_put,
@@ -125,7 +124,6 @@ cdef struct Stage:
 cdef struct EventsQueue:
     Ring ring
     # Writers.
-    a64 accepted
     a64 lost_markers
     a64 wakeups
     a64 refused
@@ -210,14 +208,6 @@ cdef inline uint32_t equeue_take_unreported(EventsQueue* q) noexcept nogil:
     return <uint32_t> lost
 
 
-cdef inline void equeue_count_accepted(EventsQueue* q, uint64_t n) noexcept nogil:
-    """Count events in. Their writer, between claim and publication."""
-    if q.ring.shared:
-        a64_fetch_add_relaxed(&q.accepted, n)
-    else:
-        a64_store_relaxed(&q.accepted, a64_load_relaxed(&q.accepted) + n)
-
-
 cdef inline void equeue_refuse(EventsQueue* q, uint64_t n) noexcept nogil:
     """Count events that found no room, and have a later header tell of them. Any thread."""
     a64_fetch_add_relaxed(&q.refused, n)
@@ -242,13 +232,13 @@ cdef inline Notified equeue_claim(EventsQueue* q, uint64_t length, uint64_t* at)
     return NOTIFY_CLOSED if a32_load_relaxed(&q.closed) else NOTIFY_EXCLUSIVE
 
 
-cdef inline void equeue_publish(EventsQueue* q, uint64_t at, uint64_t length) noexcept nogil:
-    """Publish what was claimed and written, and kick. Its writer."""
+cdef inline void equeue_publish(EventsQueue* q, uint64_t at, uint64_t length, uint64_t n) noexcept nogil:
+    """Publish n events that were claimed and written, and kick. Their writer."""
     if q.ring.shared:
-        ring_leave_shared(&q.ring)
+        ring_leave_shared(&q.ring, n)
     else:
         memory_leave(q.ring.fifo.data, MEMORY_WRITER)
-        ring_publish_locked(&q.ring, at, length)
+        ring_publish_locked(&q.ring, at, length, n)
     equeue_kick(q)
 
 
@@ -276,8 +266,7 @@ cdef inline Notified equeue_notify(
     if timestamp == ~<uint64_t> 0:
         timestamp = clock_now(q.clock_kind)
     equeue_write(q, at, event, payload, <uint32_t> size, timestamp)
-    equeue_count_accepted(q, 1)
-    equeue_publish(q, at, length)
+    equeue_publish(q, at, length, 1)
     return NOTIFIED
 
 

@@ -32,7 +32,6 @@ from tocsin._core.equeue cimport (
     EventsQueue,
     Notified,
     equeue_claim,
-    equeue_count_accepted,
     equeue_head,
     equeue_publish,
 )
@@ -153,8 +152,7 @@ cdef Notified many_put(Many many) noexcept:
         if notified != NOTIFIED:
             return notified
         many_write(many, at, stride, n)
-        equeue_count_accepted(q, n)
-        equeue_publish(q, at, n * stride)
+        equeue_publish(q, at, n * stride, n)
     return NOTIFIED
 
 

@@ -36,7 +36,6 @@ from tocsin._core.equeue cimport (
     EventsQueue,
     Notified,
     equeue_check,
-    equeue_count_accepted,
     equeue_kick,
     equeue_notify,
     equeue_refuse,
@@ -123,9 +122,8 @@ cdef inline Notified producer_write(
     if timestamp == TOCSIN_NOW:
         timestamp = clock_now(q.clock_kind)
     equeue_write(q, at, event, payload, size, timestamp)
-    equeue_count_accepted(q, 1)
     memory_leave(q.ring.fifo.data, MEMORY_WRITER)
-    ring_publish_locked(&q.ring, at, length)
+    ring_publish_locked(&q.ring, at, length, 1)
     equeue_kick(q)
     return NOTIFIED
 

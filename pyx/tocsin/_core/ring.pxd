@@ -20,6 +20,10 @@ alone: so that store has one author at a time, and `in_` never goes back. Nobody
 preempted inside delays what the reader can see, no more, and a signal handler may write on top of the code
 that it interrupted. Every writer kicks after it left.
 
+Records are counted before they are published, and where there is one author by a plain store: by the locked
+writer, and by a shared one that is alone. Who leaves others inside adds to a count of its own, by a locked
+instruction, of which a lone one so executes two and not three: 15 ns less.
+
 The `closed` bit refuses reservations in the same exchange that would make them, so once it is set and the
 count has come to zero no writer is inside and none will be.
 """
@@ -29,6 +33,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from tocsin._core.atomic cimport (
     a64,
     a64_cas_full,
+    a64_fetch_add_relaxed,
     a64_fetch_or_full,
     a64_load_acquire,
     a64_load_relaxed,
@@ -57,6 +62,8 @@ cdef enum:
 cdef struct Ring:
     Fifo fifo
     a64 reserved              # shared writers only: position | closed | writers in
+    a64 records               # put in so far, by who was alone,
+    a64 records_beside        # and by who left others inside
     bint shared               # how writers come in; changed only while none can be inside
 
 
@@ -112,9 +119,15 @@ cdef inline Claim ring_claim_locked(Ring* ring, uint64_t length, uint64_t* at) n
     return CLAIMED
 
 
-cdef inline void ring_publish_locked(Ring* ring, uint64_t at, uint64_t length) noexcept nogil:
-    """Give the readers what was claimed and written. The one locked writer."""
+cdef inline void ring_publish_locked(Ring* ring, uint64_t at, uint64_t length, uint64_t n) noexcept nogil:
+    """Count and give the readers n records that were claimed and written. The one locked writer."""
+    ring_count_alone(ring, n)
     fifo_publish_in(&ring.fifo, at + length)
+
+
+cdef inline void ring_count_alone(Ring* ring, uint64_t n) noexcept nogil:
+    """Count records. A writer that is alone."""
+    a64_store_relaxed(&ring.records, a64_load_relaxed(&ring.records) + n)
 
 
 # -- many writers ----------------------------------------------------------------------------------
@@ -156,14 +169,20 @@ cdef inline Claim ring_claim_shared(Ring* ring, uint64_t length, uint64_t* at) n
     return CLAIMED
 
 
-cdef inline void ring_leave_shared(Ring* ring) noexcept nogil:
-    """Publish everything that was reserved if nobody else is inside, and leave. After CLAIMED, once."""
+cdef inline void ring_leave_shared(Ring* ring, uint64_t n) noexcept nogil:
+    """Count n records, publish everything reserved if nobody else is inside, and leave. After CLAIMED, once."""
     cdef uint64_t in_
+    cdef bint is_counted = False
     cdef uint64_t word = a64_load_acquire(&ring.reserved)                   # [record-complete]
     while True:
         if word & RING_WRITERS == 1:
+            if not is_counted:
+                ring_count_alone(ring, n)
             in_ = a64_load_relaxed(&ring.fifo.in_)     # whoever stored it has left, and we acquired that
             fifo_publish_in(&ring.fifo, in_ + ring_units_apart(word >> 16, in_ >> 4))
+        elif not is_counted:
+            a64_fetch_add_relaxed(&ring.records_beside, n)
+        is_counted = True
         if a64_cas_full(&ring.reserved, &word, word - 1):                   # [record-complete]
             return
 
@@ -171,6 +190,11 @@ cdef inline void ring_leave_shared(Ring* ring) noexcept nogil:
 cdef inline void ring_close(Ring* ring) noexcept nogil:
     """Refuse every reservation from now on. Any thread."""
     a64_fetch_or_full(&ring.reserved, RING_CLOSED)
+
+
+cdef inline uint64_t ring_records(const Ring* ring) noexcept nogil:
+    """How many records were put in so far, without those whose writers are inside. Any thread."""
+    return a64_load_relaxed(&ring.records) + a64_load_relaxed(&ring.records_beside)
 
 
 cdef inline bint ring_is_quiet(Ring* ring) noexcept nogil:
