@@ -234,14 +234,19 @@ def test_two_threads_may_unregister_the_same(pipeline: Any, make_hold: Callable[
 
     def leave() -> None:
         started.wait(60)
-        came.append(pipeline.unregister(MOTOR))
+        try:
+            came.append(pipeline.unregister(MOTOR))
+        except tocsin.UnknownEventError:  # it came when the others were through
+            came.append("late")
 
     crew = Crew(*[leave] * 3)
     started.wait(60)
     eventually(lambda: not pipeline.protocols)
     hold.go.set()
     crew.join()
-    assert came[0] is True
+    assert True in came
+    assert len(came) == 3
+    assert set(came) <= {True, "late"}
     assert pipeline.protocols == ()
 
 
