@@ -1,9 +1,10 @@
 """The two stages of a queue: their runs.
 
 A run looks (what may I read by now?), walks (streak.pxd, one event after the other), publishes how far it
-came, rests for a microsecond or some if it found few, and looks again, until nothing is there or its budget is
-spent: then it requeues itself at the tail, so that a flood in one protocol leaves the others their turn. A look
-reads the counter first and every chain after it. Who owns the end of the queue, and how the stages hand it over, stands in equeue.pxd.
+came, rests for a microsecond or some if it found few, and looks again, until nothing is there or its budget
+is spent: then it requeues itself at the tail, so that a flood in one protocol leaves the others their turn. A
+look reads the counter first and every chain after it. Who owns the end of the queue, and how the stages hand
+it over, stands in equeue.pxd.
 
 The native stage runs without the GIL. The Python stage takes it before its first call in a run and keeps it
 until the end of the run. The space of a look with batches is freed after these were called.
