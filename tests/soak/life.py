@@ -148,6 +148,7 @@ class Life:
         if not is_abrupt:
             self.tell_the_rest()
         self.pipeline.close(timeout=PATIENCE)
+        self.await_the_last_call()
         self.reckon(is_abrupt)
 
     def repeat(self, deed: Callable[..., None], dice: random.Random) -> None:
@@ -236,6 +237,15 @@ class Life:
             taken = self.pipeline.notify(writer.event, writer.payload(writer.accepted), timeout=PATIENCE)
             writer.accepted += taken
             writer.refused += not taken
+
+    def await_the_last_call(self) -> None:
+        """Wait until the workers are gone: where time ran out, an event is pending as long as its call runs."""
+        over = time.monotonic() + PATIENCE
+        while self.pipeline.stats().workers:
+            if time.monotonic() > over:
+                self.wrong.append("a worker hangs")
+                return
+            time.sleep(SHORT)
 
     def reckon(self, is_abrupt: bool) -> None:
         """Compare what everybody noted with the books."""
