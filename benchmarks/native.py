@@ -62,6 +62,7 @@ def helper() -> Any:
         "ask_for_calls": [POINTER, U64, U64, POINTER, U64],
         "read_lines": [POINTER, U64, U64],
         "write_records": [POINTER, U64, U64, text, ctypes.c_int],
+        "copy_columns": [POINTER, U64, U64, POINTER, U64],
     }.items():
         function = getattr(library, name)
         function.restype, function.argtypes = ctypes.c_int64, arguments

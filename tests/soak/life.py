@@ -239,7 +239,7 @@ class Life:
             writer.refused += not taken
 
     def await_the_last_call(self) -> None:
-        """Wait until the workers are gone: where time ran out, an event is pending as long as its call runs."""
+        """Wait until the workers are gone: where time ran out, an event is pending while its call runs."""
         over = time.monotonic() + PATIENCE
         while self.pipeline.stats().workers:
             if time.monotonic() > over:
