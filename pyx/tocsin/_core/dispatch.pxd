@@ -162,12 +162,14 @@ cdef inline bint stage_step(Stage* stage, bint is_last) noexcept nogil:
         size_flags = header.size_flags
     if header.lost != 0:
         stage.lost_total += header.lost
+        stage.markers += 1
     came = stage_dispatch(stage, header, offset, &size_flags)
     # Without a look at `came` where an earlier stage has called somebody: such an event is delivered.
     if came & DISPATCH_REFUSED or (
         is_last and size_flags >> 24 & HEADER_CLAIMED == 0 and stage_leaves(stage, came)
     ):
         stage.lost_total -= header.lost
+        stage.markers -= header.lost != 0
         return False
     stage.position += header_stride(size_flags & MAX_SIZE)
     if not is_last:

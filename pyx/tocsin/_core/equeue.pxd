@@ -104,7 +104,8 @@ cdef struct Stage:
     stage_collect_streak collect
     # Its worker only.
     uint64_t position             # of the next event
-    uint64_t lost_total           # events that the headers so far gave as lost
+    uint64_t lost_total           # events that the headers so far gave as lost,
+    uint64_t markers              # and how many headers did
     uint64_t n_called             # of the events not settled yet: those with a call,
     uint64_t n_collected          # those that only batches hold,
     uint64_t n_unclaimed          # and those that nobody wanted
@@ -124,7 +125,7 @@ cdef struct Stage:
 cdef struct EventsQueue:
     Ring ring
     # Writers.
-    a64 lost_markers
+    a64 lost_markers              # headers that tell of lost events; counted before they are published
     a64 wakeups
     a64 refused
     a64 unreported                # refused events that no header has told of yet

@@ -8,7 +8,7 @@ through stage_step(), one by one. A streak ends with an entry in the books.
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_load_relaxed, aptr_load_acquire, bytes_view
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
 from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, Chain
 from tocsin._core.channel cimport listeners_kick
@@ -107,15 +107,24 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
 
 
 cdef inline uint32_t stage_skim(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
-    """Go past events that only the Python stage has subscribers for: how many. The native stage's worker."""
+    """Go past events that only the Python stage has subscribers for: how many. The native stage's worker.
+
+    What they have to tell the stage is how many events were lost. As long as none of their headers does they are
+    passed without a look, which would fetch each of their cache lines twice: 1.
+    """
     cdef const Ring* ring = &stage.queue.ring
     cdef const EventHeader* header
     cdef uint64_t position = stage.position
     cdef uint32_t n = 0
+    # Relaxed: headers were counted before they were published, and we acquired that with `limit`.
+    if a64_load_relaxed(&stage.queue.lost_markers) == stage.markers:
+        stage.position = limit
+        return 1
     while position != limit and n < most:
         header = <const EventHeader*> bytes_view(ring.fifo.data, position & ring.fifo.mask, HEADER_BYTES)
         position += header_stride(header.size_flags & MAX_SIZE)       # of a pad too: its length is a stride
         stage.lost_total += header.lost
+        stage.markers += header.lost != 0
         n += 1
     stage.position = position
     return n
