@@ -201,3 +201,29 @@ def test_a_batch_kept_over_a_freeze_goes_with_a_subscription_cancelled_meanwhile
         assert pipeline.flush(PATIENCE)
     assert got == []
     assert books_of(pipeline).delivered == 9
+
+
+def test_what_was_called_before_a_freeze_counts_as_delivered_if_the_end_comes_instead_of_a_thaw(
+    make_pipeline: Callable[..., Any], make_hold: Callable[[], Hold]
+) -> None:
+    pipeline = make_pipeline(workers=1, max_workers=1)
+    pipeline.register(MOTOR, PUMP)
+    hold, hang = make_hold(), make_hold()
+    batches: list[int] = []
+    pipeline.subscribe(MOTOR.tick, lambda batch: batches.append(len(batch)), batch=True, priority=1)
+    pipeline.subscribe(MOTOR.tick, hold)
+    pipeline.subscribe(PUMP.tick, hang)
+    for n in range(3):
+        pipeline.notify(MOTOR.tick, (n,))
+    hold.await_entry()
+    pipeline.notify(PUMP.tick, (0,))  # whose turn comes before the rest of the other
+    pipeline.freeze()
+    hold.go.set()
+    eventually(lambda: books_of(pipeline).activations)
+    assert books_of(pipeline).pending == 3
+    assert pipeline.close(timeout=0) is False
+    hang.go.set()
+    eventually(lambda: not pipeline.stats().workers)
+    assert (len(hold.calls), batches) == (1, [])
+    books = books_of(pipeline)
+    assert (books.delivered, books.unclaimed, books.abandoned, books.pending) == (1, 0, 2, 0)

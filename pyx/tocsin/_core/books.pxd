@@ -10,7 +10,7 @@ ends. An event whose writer is just between counting and publishing makes the su
 the whole copy is taken again, a limited number of times.
 
 A queue that was abandoned delivers nothing more: what the walk finds is then abandoned, except for the event
-whose call is still running.
+whose call is still running, and for those of a look that a freeze kept, which had their calls (ledger.pxd).
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -88,8 +88,11 @@ cdef inline bint books_try(EventsQueue* q, Books* books) noexcept nogil:
     books.abandoned = native.abandoned + python.abandoned
     books.pending = <uint64_t> pending
     if a32_load_acquire(&q.abandoned):                                      # [abandoned]
-        books.pending = min(last.in_call, <uint64_t> pending)
-        books.abandoned += <uint64_t> pending - books.pending
+        books.delivered += last.kept_delivered
+        books.unclaimed += last.kept_unclaimed
+        books.pending -= last.kept_delivered + last.kept_unclaimed
+        books.abandoned += books.pending - min(last.in_call, books.pending)
+        books.pending = min(last.in_call, books.pending)
     return books.accepted == (
         books.delivered + books.unclaimed + books.abandoned + books.pending
     )

@@ -8,6 +8,9 @@ and each load of the reader an acquire, which keeps them in that order without f
 What became of the events since the last entry stands in one word, `streak`, so that it costs one store per event:
 bit 0 says that a call is running, then come 12 bits of delivered and 13 of unclaimed events, and how far the
 position has moved, in units of 16 bytes. An entry clears it.
+
+A look with batches is entered when these were called. If a freeze puts that off, what became of its other
+events is kept beside the entries: no run may come any more to enter it, if the end does.
 """
 
 from libc.stdint cimport uint64_t
@@ -29,6 +32,8 @@ cdef struct Ledger:
     a64 unclaimed
     a64 abandoned
     a64 streak                # since the entry
+    a64 kept_delivered        # of the events behind `position`, whose batches a freeze keeps
+    a64 kept_unclaimed
 
 
 cdef struct LedgerCopy:
@@ -36,6 +41,8 @@ cdef struct LedgerCopy:
     uint64_t delivered
     uint64_t unclaimed
     uint64_t abandoned
+    uint64_t kept_delivered
+    uint64_t kept_unclaimed
     uint64_t in_call          # 1 while a call is running for the event at `position`
 
 
@@ -53,8 +60,20 @@ cdef inline void ledger_settle(
     ledger_add(&ledger.delivered, delivered)
     ledger_add(&ledger.unclaimed, unclaimed)
     ledger_add(&ledger.abandoned, abandoned)
+    a64_store_release(&ledger.kept_delivered, 0)                            # [ledger-entry]
+    a64_store_release(&ledger.kept_unclaimed, 0)                            # [ledger-entry]
     a64_store_release(&ledger.streak, 0)                                    # [ledger-entry]
     a64_store_release(&ledger.position, position)                           # [ledger-entry]
+    a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
+
+
+cdef inline void ledger_keep(Ledger* ledger, uint64_t delivered, uint64_t unclaimed) noexcept nogil:
+    """Note what is known of events that can't be entered yet; no call is running. The stage."""
+    cdef uint64_t sequence = a64_load_relaxed(&ledger.sequence)
+    a64_store_relaxed(&ledger.sequence, sequence + 1)
+    a64_store_release(&ledger.kept_delivered, delivered)                    # [ledger-entry]
+    a64_store_release(&ledger.kept_unclaimed, unclaimed)                    # [ledger-entry]
+    a64_store_release(&ledger.streak, 0)                                    # [ledger-entry]
     a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
 
 
@@ -81,6 +100,8 @@ cdef inline void ledger_read(const Ledger* ledger, LedgerCopy* copy) noexcept no
         copy.delivered = a64_load_acquire(&ledger.delivered)                # [ledger-entry]
         copy.unclaimed = a64_load_acquire(&ledger.unclaimed)                # [ledger-entry]
         copy.abandoned = a64_load_acquire(&ledger.abandoned)                # [ledger-entry]
+        copy.kept_delivered = a64_load_acquire(&ledger.kept_delivered)      # [ledger-entry]
+        copy.kept_unclaimed = a64_load_acquire(&ledger.kept_unclaimed)      # [ledger-entry]
         streak = a64_load_acquire(&ledger.streak)                           # [ledger-entry]
         if sequence & 1 == 0 and a64_load_relaxed(&ledger.sequence) == sequence:
             break

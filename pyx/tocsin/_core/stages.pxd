@@ -29,7 +29,7 @@ from tocsin._core.budget cimport Budget, budget_begin, budget_spend
 from tocsin._core.equeue cimport EventsQueue, Stage, stage_turn
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
-from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.ledger cimport ledger_keep, ledger_settle
 from tocsin._core.memory cimport MEMORY_NATIVE, MEMORY_PYTHON, memory_enter, memory_leave
 from tocsin._core.spin cimport SPUN_FOR_NOTHING, SPUN_FOR_WORK, Spun, spin_for_change
 from tocsin._core.streak cimport stage_settle, stage_skim, stage_walk
@@ -254,6 +254,8 @@ cdef inline void python_stage(Work* work) noexcept nogil:
                 stage_turn(stage, 2)
         if stage.has_batches and not python_end_look(stage):
             may_go_on = False
+    if stage.has_batches:
+        ledger_keep(&stage.ledger, stage.n_called, stage.n_unclaimed)
     if stage.entered:
         stage.entered = False
         stage.leave(stage)

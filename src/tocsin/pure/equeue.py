@@ -76,6 +76,7 @@ class EventsQueue:
         self.changed = threading.Condition(self.lock)
         self.waiting: deque[Record] = deque()
         self.in_hand: list[Record] = []
+        self.kept = (0, 0)  # of these, delivered and unclaimed: a freeze keeps the batches of others
         self.in_ = self.out = start
         self.closed = self.exclusive = self.was_abandoned = self.in_run = False
         self.unreported = 0  # refused events that no header has told of yet
@@ -196,8 +197,14 @@ class EventsQueue:
             self.unclaimed += unclaimed
             self.abandoned += abandoned
             self.out = self.in_hand[-1].end
+            self.kept = (0, 0)
             self.in_hand.clear()
             self.changed.notify_all()
+
+    def keep(self, delivered: int, unclaimed: int) -> None:
+        """Note what is known of events in hand that can't be settled yet, in case that no run comes any more."""
+        with self.lock:
+            self.kept = (delivered, unclaimed)
 
     # -- anybody
 
@@ -223,7 +230,11 @@ class EventsQueue:
             self.abandoned += len(self.waiting)
             self.waiting.clear()
             if not self.in_run:
-                self.abandoned += len(self.in_hand)
+                delivered, unclaimed = self.kept
+                self.abandoned += len(self.in_hand) - delivered - unclaimed
+                self.delivered += delivered
+                self.unclaimed += unclaimed
+                self.kept = (0, 0)
                 self.in_hand.clear()
             self.changed.notify_all()
 

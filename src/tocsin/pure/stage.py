@@ -238,6 +238,8 @@ class Stage:
         if not self.filled:
             return True
         if self.workqueue.frozen and not self.workqueue.stopped:
+            delivered = sum(fate.called for fate in self.fates)
+            self.queue.keep(delivered, sum(not fate.called and not fate.batches for fate in self.fates))
             return False
         filled, self.filled = self.filled, {}
         called: set[Batch[Any]] = set()
