@@ -202,7 +202,7 @@ class EventsQueue:
             self.changed.notify_all()
 
     def keep(self, delivered: int, unclaimed: int) -> None:
-        """Note what is known of events in hand that can't be settled yet, in case that no run comes any more."""
+        """Note what is known of events in hand that can't be settled yet; no other run may come."""
         with self.lock:
             self.kept = (delivered, unclaimed)
 
