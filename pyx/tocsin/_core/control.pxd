@@ -28,8 +28,8 @@ from tocsin._core.workqueue cimport (
     HALT_FROZEN,
     Worker,
     WorkQueue,
-    workqueue_call_help,
     workqueue_collect,
+    workqueue_leave,
     workqueue_may_take,
 )
 
@@ -79,6 +79,6 @@ cdef inline void workqueue_thaw(WorkQueue* wq) noexcept nogil:
     a32_fetch_and_full(&wq.halted, ~<uint32_t> HALT_FROZEN)
     workqueue_collect(wq)
     if workqueue_may_take(wq):
-        workqueue_call_help(wq)      # the keeper may have disarmed itself, since nothing could be taken
+        workqueue_leave(wq)          # the keeper may have disarmed itself, since nothing could be taken
     lock_drop(&wq.lock)
     bell_ring(&wq.bell, EVERYONE)

@@ -74,7 +74,7 @@ cdef class PipelineCore(ListenCore):
         if self.threaded and kick != "atomic":     # without threads there is nobody to pay for barriers
             if not core_use_fast_kicks(self.core) and kick == "membarrier":
                 raise RuntimeError('kick="membarrier" is not to be had here: kick="auto" takes it where it is')
-        self.core.native.may_spin = cpu_count() > 1
+        self.core.native.may_spin = self.threaded and cpu_count() > 1
         if self.threaded and late:
             core_start_late(self.core, native, python, most)
         elif self.threaded:

@@ -68,12 +68,13 @@ cdef inline void ledger_settle(
 
 
 cdef inline void ledger_keep(Ledger* ledger, uint64_t delivered, uint64_t unclaimed) noexcept nogil:
-    """Note what is known of events that can't be entered yet; no call is running. The stage."""
+    """Note what became of events since the last entry that can't be entered yet; no call is running. The stage."""
     cdef uint64_t sequence = a64_load_relaxed(&ledger.sequence)
+    cdef uint64_t streak = a64_load_relaxed(&ledger.streak)
     a64_store_relaxed(&ledger.sequence, sequence + 1)
-    a64_store_release(&ledger.kept_delivered, delivered)                    # [ledger-entry]
-    a64_store_release(&ledger.kept_unclaimed, unclaimed)                    # [ledger-entry]
-    a64_store_release(&ledger.streak, 0)                                    # [ledger-entry]
+    a64_store_release(&ledger.kept_delivered, delivered - (streak >> 1 & 0xFFF))     # [ledger-entry]
+    a64_store_release(&ledger.kept_unclaimed, unclaimed - (streak >> 13 & 0x1FFF))   # [ledger-entry]
+    a64_store_release(&ledger.streak, streak & ~<uint64_t> 1)               # [ledger-entry]
     a64_store_release(&ledger.sequence, sequence + 2)                       # [ledger-entry]
 
 

@@ -10,9 +10,9 @@ ring, inside its run: then the next event finds the run going on, and costs neit
 are half of its way.
 
 While one looks around nobody is called: it counts itself in `spinners`, and looks once more after it has counted
-itself out [spinner-gone], as a sleeper does after its announcement: at the stack, and a stage also at what the
-last taker left in the list [item-left], since it doesn't look there by itself. What it finds it was relied upon to
-take, and a stage may not call a subscriber before that, who could hang: it ends its run.
+itself out [spinner-gone], as a sleeper does after its announcement: at the stack, and a stage, which won't look in
+the list by itself, also at whether somebody left an item there or moved one [item-left]. What it finds it was
+relied upon to take, and a stage may not call a subscriber before that, who could hang: it ends its run.
 """
 
 from libc.stdint cimport uint64_t

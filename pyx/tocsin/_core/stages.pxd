@@ -121,7 +121,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                     queue_work(q.python.wq, &q.python.work)
             stage_turn(stage, 2)
         found -= budget.events
-        if may_go_on and not stage.is_inline and found < REST_NONE:
+        if may_go_on and stage.wq.may_spin and not stage.is_inline and found < REST_NONE:
             # A look right now would find one or two, and it steals cache lines from the writer, who waits for
             # them at its next locked instruction: a shared one takes 40 ns an event instead of 80.
             pauses = min(2 * pauses, <int> REST_MOST) if found >= REST_LONGER else REST_LEAST

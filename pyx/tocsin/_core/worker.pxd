@@ -49,11 +49,11 @@ from tocsin._core.workqueue cimport (
     HALT_STOPPED,
     WorkQueue,
     Worker,
-    workqueue_call_help,
     workqueue_collect,
     workqueue_delist,
     workqueue_enlist,
     workqueue_finish,
+    workqueue_leave,
     workqueue_may_take,
     workqueue_try_take,
 )
@@ -98,12 +98,11 @@ cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:
     while True:
         lock_take(&wq.lock)
         work = workqueue_try_take(wq, worker)
+        if wq.first == NULL and a32_load_relaxed(&wq.left_behind):
+            a32_store_relaxed(&wq.left_behind, 0)
         if work != NULL:
-            if workqueue_may_take(wq):       # another one is left behind: not without a witness
-                a32_exchange_full(&wq.left_behind, 1)                       # [item-left]
-                workqueue_call_help(wq)
-            elif a32_load_relaxed(&wq.left_behind):
-                a32_store_relaxed(&wq.left_behind, 0)
+            if workqueue_may_take(wq):
+                workqueue_leave(wq)
             lock_drop(&wq.lock)
             return work
         if a32_load_relaxed(&wq.halted) & HALT_STOPPED:
@@ -254,6 +253,8 @@ cdef inline bint keeper_look(WorkQueue* wq, bint nothing_was_taken) noexcept nog
     """Help if help is due. True while there is something to watch, else disarmed. Keeper, under the lock."""
     if aptr_load_relaxed(&wq.stack) != NULL:
         workqueue_collect(wq)
+        if workqueue_may_take(wq):
+            workqueue_leave(wq)          # who pushed it may have relied on one that looks at the stack
     if not workqueue_may_take(wq):
         a32_exchange_full(&wq.keeper_armed, 0)                              # [keeper-disarmed]
         if aptr_load_seq_cst(&wq.stack) == NULL:                            # [work-pushed]

@@ -102,7 +102,7 @@ cdef struct WorkQueue:
     bell_t bell
     a64 called_at             # when a sleeper was called last
     a64 spin_ns               # how long a worker looks around: spin.pxd
-    a32 left_behind           # runnable items were left in the list by who took the last one
+    a32 left_behind           # runnable items are in the list, and who put them there doesn't take them
     bell_t keeper_bell
     bell_t settled            # rung when an item with WAITED changes, and when a worker ends
     char _pad1[128]
@@ -185,6 +185,12 @@ cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
         if a32_exchange_full(&wq.keeper_armed, 1) == 0:
             bell_ring(&wq.keeper_bell, 1)
     return False
+
+
+cdef inline void workqueue_leave(WorkQueue* wq) noexcept nogil:
+    """Leave runnable items in the list, not without a witness. Under the lock."""
+    a32_exchange_full(&wq.left_behind, 1)                                   # [item-left]
+    workqueue_call_help(wq)
 
 
 # -- taking and finishing --------------------------------------------------------------------------

@@ -191,8 +191,10 @@ class EventsQueue:
             self.waiting.appendleft(record)
 
     def settle(self, delivered: int, unclaimed: int, abandoned: int = 0) -> None:
-        """Enter what became of all that is in hand, and free its space."""
+        """Enter what became of all that is in hand, and free its space; unless the end has counted it."""
         with self.lock:
+            if not self.in_hand:
+                return
             self.delivered += delivered
             self.unclaimed += unclaimed
             self.abandoned += abandoned
