@@ -8,6 +8,7 @@ import pytest
 
 import tocsin
 from helpers import MOTOR, PATIENCE, PUMP, Crew, Hold, books_of, eventually
+from tocsin.pure.equeue import EventsQueue
 
 
 @pytest.fixture
@@ -227,3 +228,18 @@ def test_what_was_called_before_a_freeze_counts_as_delivered_if_the_end_comes_in
     assert (len(hold.calls), batches) == (1, [])
     books = books_of(pipeline)
     assert (books.delivered, books.unclaimed, books.abandoned, books.pending) == (1, 0, 2, 0)
+
+
+def test_what_the_end_has_counted_is_not_counted_again_by_a_run_that_begins_behind_it() -> None:
+    """In the twin in plain Python: its worker has taken the work, and the end is faster."""
+    queue = EventsQueue(1024, 0, lambda: 0, [])
+    for number in range(2):
+        queue.put(0, bytes([number]), None)
+        queue.take(queue.in_)
+    queue.keep(delivered=1, unclaimed=0)
+    queue.abandon()
+    queue.begin_run()
+    queue.settle(delivered=1, unclaimed=0, abandoned=1)
+    queue.end_run(was_empty=True)
+    books = queue.books()
+    assert [books[name] for name in ("accepted", "delivered", "abandoned", "pending")] == [2, 1, 1, 0]
