@@ -88,7 +88,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     while may_go_on and not has_skimmed:
         limit = native_look(stage)
         if limit == stage.position:
-            if not stage.is_inline and stage.position != started:
+            if stage.position != started and native_may_linger(stage):
                 started = stage.position
                 spun = spin_for_change(stage.wq, &q.ring.fifo.in_, stage.position)
                 may_go_on = spun != SPUN_FOR_WORK
@@ -121,7 +121,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                     queue_work(q.python.wq, &q.python.work)
             stage_turn(stage, 2)
         found -= budget.events
-        if may_go_on and stage.wq.may_spin and not stage.is_inline and found < REST_NONE:
+        if may_go_on and found < REST_NONE and native_may_linger(stage):
             # A look right now would find one or two, and it steals cache lines from the writer, who waits for
             # them at its next locked instruction: a shared one takes 40 ns an event instead of 80.
             pauses = min(2 * pauses, <int> REST_MOST) if found >= REST_LONGER else REST_LEAST
@@ -134,6 +134,14 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
         stage.is_parked = False
         return True
     return may_go_on or native_look(stage) == stage.position
+
+
+cdef inline bint native_may_linger(const Stage* stage) noexcept nogil:
+    """True if the run may go on for a moment though it found few events or none. Its worker.
+
+    Where the stage only goes past events of the Python stage's, that one does it in passing, between two runs.
+    """
+    return stage.wq.may_spin and not stage.is_inline and a32_load_relaxed(&stage.queue.native_present) != 0
 
 
 cdef inline bint native_skim(Stage* stage, uint64_t limit, Budget* budget) noexcept nogil:
