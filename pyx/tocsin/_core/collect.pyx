@@ -149,7 +149,7 @@ cdef uint64_t call_batches(Stage* stage) noexcept nogil:
 cdef uint32_t collect_streak(Stage* stage, Subscriber* subscriber, uint64_t limit, uint32_t most) noexcept:
     """Keep events of one type for the one subscriber that they have; how many.
 
-    Does what call_with_batch_later() would do, with one look at the columns for all of them: half the time.
+    Does what call_with_batch_later() would do, with one look at the columns for all: a fifth less time an event.
     """
     cdef Member member = <Member> subscriber.context
     cdef Batch batch = member.filling

@@ -22,7 +22,7 @@ that it interrupted. Every writer kicks after it left.
 
 Records are counted before they are published, and where there is one author by a plain store: by the locked
 writer, and by a shared one that is alone. Who leaves others inside adds to a count of its own, by a locked
-instruction, of which a lone one so executes two and not three: 15 ns less.
+instruction, of which a lone one so executes two and not three.
 
 The `closed` bit refuses reservations in the same exchange that would make them, so once it is set and the
 count has come to zero no writer is inside and none will be.

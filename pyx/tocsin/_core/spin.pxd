@@ -35,7 +35,7 @@ from tocsin._core.workqueue cimport WorkQueue
 
 cdef enum:
     SPIN_MAX_NS = 50_000
-    SPIN_TIMED = 8            # looks, a pause each, to one read of the clock; 1 to 4 pauses: 0.05 us later
+    SPIN_TIMED = 8            # looks, a pause each, to a read of the clock; 4 pauses and a read each: 0.05 us later
 
 
 cdef enum Spun:
