@@ -278,9 +278,7 @@ class Life:
                 "delivered": (books.delivered, heard),
                 "accepted": (books.accepted, self.native_written),
             }
-        elif (
-            not books.delivered - 1 <= heard <= books.accepted
-        ):  # the Python stage had not passed all of them
+        elif not books.delivered - 1 <= heard <= books.accepted:  # Python's stage had not passed all of them
             self.wrong.append(f"{BENCH.name}: {heard} heard: {books}")
         self.balance(BENCH.name, books, accounts)
         if on := [key for key, is_on in self.switched.items() if is_on]:
