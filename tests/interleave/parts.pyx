@@ -16,6 +16,7 @@ from tocsin._core.control cimport (
 from tocsin._core.core cimport Core, core_remove_queue
 from tocsin._core.dispatch cimport stage_is_stopped
 from tocsin._core.equeue cimport EventsQueue, Stage
+from tocsin._core.ledger cimport LedgerCopy, ledger_read
 from tocsin._core.lifetime cimport (
     equeue_await_idle,
     equeue_disable,
@@ -129,6 +130,14 @@ cdef public int queue_is_sane(void* queue) noexcept nogil:
     cdef uint64_t in_ = a64_load_relaxed(&q.ring.fifo.in_)
     cdef uint64_t out = a64_load_relaxed(&q.ring.fifo.out)
     return in_ - out <= q.ring.fifo.mask + 1 and <int64_t> (in_ - a64_load_relaxed(&q.passed)) >= 0
+
+
+cdef public int queue_is_in_call(void* queue, int is_python) noexcept nogil:
+    """True if the books of a stage say that a call is running."""
+    cdef EventsQueue* q = <EventsQueue*> queue
+    cdef LedgerCopy copy
+    ledger_read(&q.python.ledger if is_python else &q.native.ledger, &copy)
+    return copy.in_call == 1
 
 
 cdef public int queue_is_stopped(void* queue) noexcept nogil:

@@ -250,8 +250,10 @@ cdef public void* queue_subscribe(
     int is_python, int batch
 ) noexcept nogil:
     cdef Subscriber* subscriber = subscriber_new(function, context, priority, batch, 0)
-    subscriber.is_ours = True     # it stands for the bridge: its results may say that they were collected
-    if subscriber != NULL and not equeue_subscribe(<EventsQueue*> queue, source, subscriber, is_python):
+    if subscriber == NULL:
+        return NULL
+    subscriber.is_ours = is_python     # it stands for the bridge: its results may say that they were collected
+    if not equeue_subscribe(<EventsQueue*> queue, source, subscriber, is_python):
         return NULL
     return subscriber
 

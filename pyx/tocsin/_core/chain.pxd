@@ -61,6 +61,7 @@ cdef struct Chain:
     uint32_t count
     uint8_t may_wait              # one of the subscribers may
     uint8_t may_pour              # the only subscriber may
+    uint8_t is_alone              # the only subscriber, a native function
     Subscriber* subscribers[1]    # `count` of them
 
 
@@ -138,6 +139,7 @@ cdef inline void chain_hold(Chain* chain, Subscriber* subscriber) noexcept nogil
 cdef inline Chain* chain_judge(Chain* chain) noexcept nogil:
     """Note what a chain that is complete allows; the chain. Cold, before others see it."""
     chain.may_pour = chain.count == 1 and chain.subscribers[0].may_pour
+    chain.is_alone = chain.count == 1 and not chain.subscribers[0].is_ours
     return chain
 
 
@@ -175,14 +177,25 @@ cdef inline void chain_free(Chain* chain) noexcept nogil:
         memory_free(chain)
 
 
-cdef inline uint64_t subscriber_take_lost(Subscriber* subscriber, uint64_t lost_total) noexcept nogil:
-    """How many events were lost since the one that it saw before. Its stage.
+cdef inline bint subscriber_is_active(const Subscriber* subscriber) noexcept nogil:
+    """False once it was cancelled. Its stage."""
+    return a32_load_acquire(&subscriber.active) != 0                        # [subscriber-cancelled]
 
-    None for one that came after more had been refused than the headers so far have told of.
+
+cdef inline bint subscriber_is_behind(const Subscriber* subscriber, uint64_t lost_total) noexcept nogil:
+    """True if it has to hear of lost events. Its stage.
+
+    Not of those for one that came after more had been refused than the headers so far have told of.
     """
-    cdef uint64_t lost = lost_total - subscriber.lost_seen
-    if <int64_t> lost <= 0:
+    return <int64_t> (lost_total - subscriber.lost_seen) > 0
+
+
+cdef inline uint64_t subscriber_take_lost(Subscriber* subscriber, uint64_t lost_total) noexcept nogil:
+    """How many events were lost since the one that it saw before. Its stage."""
+    cdef uint64_t lost
+    if not subscriber_is_behind(subscriber, lost_total):
         return 0
+    lost = lost_total - subscriber.lost_seen
     subscriber.lost_seen = lost_total
     return lost
 
@@ -200,7 +213,7 @@ cdef inline bint chain_admit(const Chain* chain, tocsin_event* event, uint64_t l
         subscriber = chain.subscribers[i]
         if not subscriber.is_channel:
             break
-        if not subscriber.may_wait or a32_load_acquire(&subscriber.active) == 0:     # [subscriber-cancelled]
+        if not subscriber.may_wait or not subscriber_is_active(subscriber):
             continue
         lost_seen = subscriber.lost_seen
         event.lost = subscriber_take_lost(subscriber, lost_total)
@@ -215,7 +228,7 @@ cdef inline int subscriber_call(
 ) noexcept nogil:
     """Call a subscriber, unless it was cancelled. CHAIN_* of what came of it. Its stage."""
     cdef int result
-    if a32_load_acquire(&subscriber.active) == 0:                           # [subscriber-cancelled]
+    if not subscriber_is_active(subscriber):
         return 0
     event.lost = subscriber_take_lost(subscriber, lost_total)
     result = subscriber.function(subscriber.context, event)

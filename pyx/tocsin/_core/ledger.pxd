@@ -83,12 +83,30 @@ cdef inline void ledger_begin_call(Ledger* ledger) noexcept nogil:
     a64_store_release(&ledger.streak, a64_load_relaxed(&ledger.streak) | 1)  # [ledger-entry]
 
 
+cdef inline uint64_t ledger_streak(
+    const Ledger* ledger, uint64_t position, uint64_t delivered, uint64_t unclaimed
+) noexcept nogil:
+    """The word that tells what became of the events since the last entry, up to `position`. The stage."""
+    return (position - a64_load_relaxed(&ledger.position)) << 22 | unclaimed << 13 | delivered << 1
+
+
 cdef inline void ledger_note(
     Ledger* ledger, uint64_t position, uint64_t delivered, uint64_t unclaimed
 ) noexcept nogil:
     """Note what became of the events since the last entry, up to `position`; no call is running. The stage."""
-    cdef uint64_t moved = position - a64_load_relaxed(&ledger.position)
-    a64_store_release(&ledger.streak, moved << 22 | unclaimed << 13 | delivered << 1)    # [ledger-entry]
+    a64_store_release(&ledger.streak, ledger_streak(ledger, position, delivered, unclaimed))   # [ledger-entry]
+
+
+cdef inline void ledger_call(Ledger* ledger, uint64_t streak) noexcept nogil:
+    """Note that the event after a streak is being delivered. The stage."""
+    a64_store_release(&ledger.streak, streak | 1)                           # [ledger-entry]
+
+
+cdef inline uint64_t ledger_called(Ledger* ledger, uint64_t streak, uint64_t length) noexcept nogil:
+    """Note that it was, and the `length` by which the position moved; the streak with it. The stage."""
+    streak += length << 22 | 1 << 1
+    a64_store_release(&ledger.streak, streak)                               # [ledger-entry]
+    return streak
 
 
 cdef inline void ledger_read(const Ledger* ledger, LedgerCopy* copy) noexcept nogil:

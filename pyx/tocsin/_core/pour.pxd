@@ -10,10 +10,10 @@ round the end of the ring: the stage offers such an event by itself. `latest` lo
 poured into.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a32_load_acquire, a32_load_relaxed, a64_load_relaxed, bytes_view
-from tocsin._core.chain cimport Subscriber
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed, bytes_view
+from tocsin._core.chain cimport Subscriber, subscriber_is_active, subscriber_is_behind
 from tocsin._core.channel cimport Channel, Listener
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
@@ -37,7 +37,7 @@ cdef inline uint32_t stage_pour(
     cdef Listener* listener = <Listener*> subscriber.context
     cdef Channel* channel = listener.channel
     cdef uint32_t n
-    if listener.is_full or <int64_t> (stage.lost_total - subscriber.lost_seen) > 0:
+    if listener.is_full or subscriber_is_behind(subscriber, stage.lost_total):
         return 0
     ledger_begin_call(&stage.ledger)
     if channel.is_locked:
@@ -68,7 +68,7 @@ cdef inline uint32_t stage_copy(
     if channel.unreported != 0:
         return 0
     while n < most and stage.position != limit and not a32_load_relaxed(&stage.wq.halted):
-        if a32_load_acquire(&subscriber.active) == 0:                       # [subscriber-cancelled]
+        if not subscriber_is_active(subscriber):
             break
         offset = stage.position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)

@@ -1,16 +1,24 @@
 """Streaks: so many events in a row as a stage handles between two looks at the clock.
 
 stage_walk() hands most events to loops that know them to be simple: one chain, no flag, nothing lost
-(stage_call_streak), a batch subscriber that is alone (stage_collect), or nobody here (stage_skim). The rest goes
-through stage_step(), one by one. A streak ends with an entry in the books.
+(stage_call_streak), in which a native function is alone (stage_call_alone) or a channel (pour.pxd), a batch
+subscriber that is alone (stage_collect), or nobody here (stage_skim). The rest goes through stage_step(), one by
+one. A streak ends with an entry in the books.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
+from tocsin._core.atomic cimport a32, a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
 from tocsin._core.budget cimport Budget, budget_spend
-from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_COLLECTED, Chain
+from tocsin._core.chain cimport (
+    CHAIN_CALLED,
+    CHAIN_COLLECTED,
+    Chain,
+    Subscriber,
+    subscriber_is_active,
+    subscriber_is_behind,
+)
 from tocsin._core.channel cimport listeners_kick
 from tocsin._core.dispatch cimport (
     stage_call,
@@ -22,12 +30,12 @@ from tocsin._core.dispatch cimport (
 )
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
-from tocsin._core.ledger cimport ledger_settle
+from tocsin._core.ledger cimport ledger_call, ledger_called, ledger_settle, ledger_streak
 from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
 from tocsin._core.pour cimport stage_pour
 from tocsin._core.ring cimport Ring
-from tocsin._core.routes cimport Routes, route_of_all, route_of_source
+from tocsin._core.routes cimport Route, Routes, route_of_all, route_of_source
 
 
 cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
@@ -68,7 +76,7 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     cdef tocsin_event event
     cdef uint64_t offset
     cdef uint32_t n = 0
-    cdef uint32_t poured
+    cdef uint32_t poured, called
     cdef bint has_table
     cdef int came
     event.protocol = q.protocol
@@ -93,6 +101,11 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
                 break
             n += poured
             continue
+        if chain != NULL and chain.is_alone and not stage.is_python:
+            called = stage_call_alone(stage, limit, most - n)
+            n += called
+            if called != 0:
+                continue
         came = 0
         if chain != NULL:
             came = stage_call(stage, chain, &event)
@@ -103,6 +116,56 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
         n += 1
         if stage.has_batches:
             break
+    return n
+
+
+cdef inline uint32_t stage_call_alone(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
+    """Call native functions that are alone with their events, before `limit`: for how many. The stage's worker.
+
+    Does what stage_call_streak() does in 77 instructions, not 118: what this worker alone changes isn't read again
+    after each call. 0: the next event wants a closer look.
+    """
+    cdef EventsQueue* q = stage.queue
+    cdef const a32* halted = &stage.wq.halted
+    cdef uint64_t position = stage.position
+    cdef uint64_t streak = ledger_streak(&stage.ledger, position, stage.n_called, stage.n_unclaimed)
+    cdef uint64_t offset, length
+    cdef const EventHeader* header
+    cdef Route* route
+    cdef Chain* chain
+    cdef Subscriber* subscriber
+    cdef tocsin_event event
+    cdef uint32_t n = 0
+    event.protocol = q.protocol
+    event.reserved = 0
+    event.lost = 0
+    while n < most and position != limit and not a32_load_relaxed(halted):
+        offset = position & q.ring.fifo.mask
+        header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
+        event.size = header.size_flags
+        event.event = header.event
+        if event.size > MAX_SIZE or header.lost != 0 or aptr_load_acquire(&q.routes.table) != NULL:  # [table-grown]
+            break
+        route = route_of_all(&q.routes, event.event)
+        if route == NULL:
+            break
+        chain = <Chain*> aptr_load_acquire(&route.native)                   # [chain-swapped]
+        if chain == NULL or not chain.is_alone:
+            break
+        subscriber = chain.subscribers[0]
+        if subscriber_is_behind(subscriber, stage.lost_total) or not subscriber_is_active(subscriber):
+            break
+        event.timestamp = header.timestamp
+        event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, event.size)
+        event.source = payload_source(q.rules[event.event], event.payload)
+        ledger_call(&stage.ledger, streak)
+        subscriber.function(subscriber.context, &event)
+        length = header_stride(event.size)
+        position += length
+        streak = ledger_called(&stage.ledger, streak, length)
+        n += 1
+    stage.position = position
+    stage.n_called += n
     return n
 
 
