@@ -184,11 +184,16 @@ class Bindings(backend.PipelineCore):
             raise RuntimeError(f"{what}() inside set_enabled of its own pipeline would wait for itself")
 
     def _close_sources(self, timeout: float | None) -> None:
-        """Switch all sources off for good, each protocol's within the timeout (seconds)."""
+        """Switch all sources off for good, each protocol's within the timeout (seconds).
+
+        What is left then is done at the end of the command that another thread is inside.
+        """
         with self._lock:
             registrations = tuple(self._registrations.values())
         for registration in registrations:
-            registration.sources.close(partial(self._grants_of, registration), self._tell, timeout)
+            registration.sources.close(
+                partial(self._grants_of, registration), self._tell, timeout, or_leave=True
+            )
 
     # -- the end of subscriptions
 

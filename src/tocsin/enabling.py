@@ -39,6 +39,7 @@ __all__ = ["Grant", "IsSupported", "SetEnabled", "Sources", "Turns", "ask_suppor
 SetEnabled = Callable[["EventType[Any]", int, bool], object]
 IsSupported = Callable[["EventType[Any]", int], object]
 Tell = Callable[[BaseException, "Subscription"], object]
+Collect = Callable[[], Iterable[tuple["Grant", "Subscription"]]]
 
 
 class Grant:
@@ -87,6 +88,7 @@ class Sources:
         self.owner: int | None = None  # the thread whose turn it is; under the lock, as `left`
         self._turns = turns
         self._left: deque[tuple[Grant, Subscription, Tell]] = deque()
+        self._left_to_close: tuple[Collect, Tell] | None = None  # under the lock; taken off in the turn
         self._num_sources = num_sources
         self._set_enabled = set_enabled
         self._unsupported = unsupported  # event and source; with ALL: no source of it
@@ -140,22 +142,22 @@ class Sources:
             self.owner = me
         self._end_turn()
 
-    def close(
-        self, collect: Callable[[], Iterable[tuple[Grant, "Subscription"]]], tell: Tell, timeout: float | None
-    ) -> bool:
+    def close(self, collect: Collect, tell: Tell, timeout: float | None, or_leave: bool = False) -> bool:
         """Enable nothing any more, and give back what collect() returns, called in the turn.
 
-        False: the timeout (seconds) ran out before it was our turn. RuntimeError as in enable().
+        False: the timeout (seconds) ran out before it was our turn. With `or_leave` that is left for the
+        end of the turn that is under way. RuntimeError as in enable().
         """
         if not self._take_turn(timeout):
-            return False
-        try:
-            self._is_closed = True
-            back = tuple(collect())
+            if not or_leave:
+                return False
             with self._turns.lock:
-                for grant, subscription in back:
-                    grant.is_kept = False
-                    self._left.append((grant, subscription, tell))
+                if self.owner is not None:
+                    self._left_to_close = (collect, tell)
+                    return False
+                self.owner = threading.get_ident()
+        try:
+            self._close(collect, tell)
         finally:
             self._end_turn()
         return True
@@ -165,9 +167,18 @@ class Sources:
         if not self.is_mine():  # forked inside set_enabled: that goes on
             self.owner = None
         self._left.clear()
+        self._left_to_close = None
         self._wanted.clear()
 
     # -- in the turn
+
+    def _close(self, collect: Collect, tell: Tell) -> None:
+        self._is_closed = True
+        back = tuple(collect())
+        with self._turns.lock:
+            for grant, subscription in back:
+                grant.is_kept = False
+                self._left.append((grant, subscription, tell))
 
     def _covered(self, source: int) -> Iterable[int]:
         return range(self._num_sources) if source is ALL and self._num_sources is not None else (source,)
@@ -244,13 +255,18 @@ class Sources:
             raise
 
     def _next(self) -> tuple[Grant, "Subscription", Tell] | None:
-        with self._turns.lock:
-            while self._left and (self._left[0][0].is_kept or not self._left[0][0].sources):
-                self._left.popleft()
-            if self._left:
-                return self._left[0]
-            self._let_in()
-            return None
+        """Return what to give back next; with nothing left, let the next one in."""
+        while True:
+            with self._turns.lock:
+                while self._left and (self._left[0][0].is_kept or not self._left[0][0].sources):
+                    self._left.popleft()
+                if self._left:
+                    return self._left[0]
+                if self._left_to_close is None:
+                    self._let_in()
+                    return None
+            self._close(*self._left_to_close)
+            self._left_to_close = None
 
     def _let_in(self) -> None:
         with self._turns.lock:

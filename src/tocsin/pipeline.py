@@ -161,9 +161,9 @@ class Pipeline(Awaiting):
 
         Harmless to repeat. True: everything accepted was delivered. False: the timeout (seconds) ran
         out; no further callback starts and the rest is counted as abandoned. Sources are switched off
-        in both cases, unless another thread is inside set_enabled when time is over; errors of that go
-        to on_error. On the main thread it calls what waits for that; another one leaves it to the main
-        thread. RuntimeError inside a callback or set_enabled.
+        in both cases; if another thread is inside set_enabled when time is over, by that one as it leaves.
+        Errors of that go to on_error. On the main thread it calls what waits for that; another one leaves
+        it to the main thread. RuntimeError inside a callback or set_enabled.
         """
         self._refuse_inside("close")
         if timeout is not None and not timeout >= 0:
