@@ -16,6 +16,7 @@ MINIMUM_STEPS = 5_000_000
 WHOLE = 300  # seconds of budget from which on every mutant is planted: each takes 12 to build
 TURNS = 8
 SLICES = 90  # most scenes need a fraction of their slice; those that don't are about a quarter of all
+SLICE = 0.1  # seconds, at least
 MINIMUM_PACE = 3_000_000  # of the long form; the short one runs wherever it must, and asks for a third
 MOST_TRIES = 15
 PACE = [["--mode", "sleep"], ["--mode", "random"], ["--mode", "pct"]]
@@ -138,7 +139,7 @@ def survivors(
 
 
 def interleavings(budget: float, engine: list[Path], program: Path, folder: Path) -> Row:
-    explored = explore_scenes(program, max(0.25, budget / SLICES))
+    explored = explore_scenes(program, max(SLICE, budget / SLICES))
     plants = planted(budget)
     alive = survivors(plants, engine, program.parent, folder)
     failed = [found for case in explored for found in case.violations]
