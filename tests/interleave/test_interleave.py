@@ -57,14 +57,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return explorer.build(explorer.build_engine(folder / "engine"), folder / "shipped")
 
 
-@pytest.mark.parametrize("memory", ["sc", "tso", "pso"])
-def test_every_state_of_small_scenes(program: Path, memory: str) -> None:
+def test_every_state_of_small_scenes(program: Path) -> None:
+    """Under the weakest memory: what the others allow is among it. The row of `tests.verify` has all three."""
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda scene: see_all(program, scene, memory), SMALL))
+        list(pool.map(lambda scene: see_all(program, scene), SMALL))
 
 
-def see_all(program: Path, scene: str, memory: str) -> None:
-    found = explorer.explore(program, scene, "--memory", memory)
+def see_all(program: Path, scene: str) -> None:
+    found = explorer.explore(program, scene, "--memory", "pso")
     outcomes = [word for word in found.text.split() if word.startswith("outcome=")]
     assert set(outcomes) == {"outcome=exhausted"}, found.text
 
