@@ -17,7 +17,7 @@ What fails in between (no memory, an interrupt, a callable that raises) leaves n
 that nobody wants. So a grant is among what the turn gives back from its beginning, until somebody keeps it;
 it is emptied as its sources go off, and to give it back once more is harmless.
 
-Nothing in here refers to the pipeline, which keeps it.
+Nothing in here refers to the pipeline, which keeps it, but a closing that is left to a turn.
 """
 
 import threading
@@ -163,7 +163,7 @@ class Sources:
         return True
 
     def begin_anew(self) -> None:
-        """Count from nothing in a forked child: what is on is the parent's, which switches it off."""
+        """Count from nothing in a forked child."""
         if not self.is_mine():  # forked inside set_enabled: that goes on
             self.owner = None
         self._left.clear()

@@ -190,6 +190,8 @@ class Pipeline(Awaiting):
                     self._stopped = True  # after what it makes good for the other closers
                     self._stop()
                     self._end_mains(delivered)
+        else:
+            self._close_sources(0)  # what was left to a command that was interrupted
         if self._delivered_all:
             self._await_workers(left_until(until))
         return self._delivered_all
@@ -201,6 +203,7 @@ class Pipeline(Awaiting):
         """
         self._lock = backend.guard(threading.RLock())
         self._turns.begin_anew()
+        self._forget_commands()
         self._reporter.begin_anew()
         for producer in self._exclusive.values():
             producer._abandon()

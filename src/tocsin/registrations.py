@@ -160,6 +160,14 @@ class Registrations(Bindings):
                 self._forget(registration)
         return True
 
+    def _forget_commands(self) -> None:
+        """Have switched nothing on: what is on is the parent's, which switches it off. In a forked child."""
+        for registration in self._registrations.values():
+            registration.sources.begin_anew()
+        for subscription in self._subscriptions:
+            for part in subscription._parts.values():
+                part.grants = []
+
     def _bind_anew(self) -> None:
         """Make the queues of what is registered, and bind to them what was bound. In a forked child."""
         for number, registration in tuple(self._registrations.items()):
@@ -168,7 +176,6 @@ class Registrations(Bindings):
                 continue
             types = types_of(registration.protocol)
             registration.queue = self._add_queue(number, registration.queue_size, self._queue_start, types)
-            registration.sources.begin_anew()
         for subscription in self._subscriptions:
             subscription._abandon()
             if subscription.channel is not None:
@@ -177,7 +184,6 @@ class Registrations(Bindings):
                 if subscription.callback is not subscription.channel:
                     self._call_on_main(subscription, False)
             for number, part in subscription._parts.items():
-                part.grants = []
                 if part.registration is not None:
                     part.registration = self._registrations.get(number)
                 if part.registration is not None:

@@ -416,6 +416,29 @@ assert got == [(parent, n) for n in range(3)], got
 """)
 
 
+def test_a_child_leaves_the_sources_on_that_its_parent_is_about_to_switch_off() -> None:
+    run("""
+commands = []
+def set_enabled(event, source, on):
+    commands.append((source, on))
+    if on and source == 3:
+        closer = threading.Thread(target=pipeline.close, args=(0,))
+        closer.start()
+        closer.join(PATIENCE)
+        children.append(os.fork())
+pipeline, children = tocsin.Pipeline(), []
+pipeline.register(MOTOR, set_enabled=set_enabled)
+first = pipeline.subscribe(MOTOR.tick, hear, source=1)
+pipeline.subscribe(MOTOR.tick, hear, source=3)
+if children == [0]:
+    first.cancel()
+    pipeline.close()
+    os._exit((1, False) in commands)    # with 3 it was itself inside
+assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+assert sorted(commands) == [(1, False), (1, True), (3, False), (3, True)], commands
+""")
+
+
 def test_a_fork_while_others_close_wait_and_switch_sources_ends_in_no_wait() -> None:
     run("""
 entered, go = threading.Event(), threading.Event()

@@ -130,8 +130,8 @@ static int called(queue_scene_t *q, int slot, const tocsin_event *event) {
 
 static int native_called(void *context, const tocsin_event *event) {
     const queue_scene_t *q = context;
-    if (S->books_know_calls && !queue_is_in_call(q->queue, 0))
-        xp_fail("books", "they don't know of a call that is running");
+    if (S->books_know_calls && queue_calls_before(q->queue, 0) != (int64_t)q->calls[0])
+        xp_fail("books", "they don't know of a call that is running, or of one before it");
     xp_scene_step(&S->abandoned);
     /* One call may have been about to begin when the pipeline was stopped. */
     if (S->abandoned && S->calls_after_stop++)
@@ -280,6 +280,8 @@ static void final(void) {
                     "abandoned, %d pending",
                     i, (int)accepted, (int)books.delivered, (int)books.unclaimed, (int)books.abandoned,
                     (int)books.pending);
+        if (S->abandoned && S->stages == NATIVE && books.delivered != q->calls[0])
+            xp_fail("books", "queue %d: %d delivered, %d calls", i, (int)books.delivered, (int)q->calls[0]);
         if (S->abandoned && books.unclaimed != 0)
             xp_fail("books", "queue %d: %d unclaimed, and there is somebody", i, (int)books.unclaimed);
         if (!S->closed && S->stages && books.delivered != accepted && !S->unclaimed_too)
@@ -797,14 +799,15 @@ static void reader_of_books(void *unused) {
     queue_books(S->queues[0].queue, &books);
     if (books.accepted != books.delivered + books.unclaimed + books.abandoned + books.pending)
         xp_fail("books", "they don't balance");
-    if (books.pending > 2 || books.delivered > books.accepted)
+    if (books.pending > 3 || books.delivered > books.accepted)
         xp_fail("books", "they can't be right");
 }
 
 static void books_setup(int variant) {
     set_t set = {.how = LOCKED, .stages = variant ? PYTHON : NATIVE, .native_workers = 1};
     begin(&set);
-    put_in(&S->queues[0], 0);
+    for (int i = 0; i < 3; i++) /* a run begins with a streak of one: three events make one of two */
+        put_in(&S->queues[0], 0);
     S->jobs[0].puts = 0;
     S->books_know_calls = 1;
     xp_thread("books", reader_of_books, NULL);

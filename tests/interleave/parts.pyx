@@ -132,12 +132,12 @@ cdef public int queue_is_sane(void* queue) noexcept nogil:
     return in_ - out <= q.ring.fifo.mask + 1 and <int64_t> (in_ - a64_load_relaxed(&q.passed)) >= 0
 
 
-cdef public int queue_is_in_call(void* queue, int is_python) noexcept nogil:
-    """True if the books of a stage say that a call is running."""
+cdef public int64_t queue_calls_before(void* queue, int is_python) noexcept nogil:
+    """How many calls of a stage are over by its books, which say that one is running; -1: they don't."""
     cdef EventsQueue* q = <EventsQueue*> queue
     cdef LedgerCopy copy
     ledger_read(&q.python.ledger if is_python else &q.native.ledger, &copy)
-    return copy.in_call == 1
+    return <int64_t> copy.delivered if copy.in_call else -1
 
 
 cdef public int queue_is_stopped(void* queue) noexcept nogil:

@@ -15,7 +15,7 @@ extern uint64_t queue_position_in(void *queue);
 
 enum { SKIPPED = 0x40000 }; /* CHAIN_SKIPPED, the result of a call that was not made after all */
 extern int queue_is_stopped(void *queue);
-extern int queue_is_in_call(void *queue, int is_python);
+extern int64_t queue_calls_before(void *queue, int is_python);
 
 /* The life of a queue: holders, and the steps in which a registration ends. */
 extern void queue_hold(void *queue);

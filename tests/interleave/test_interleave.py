@@ -58,7 +58,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_state_of_small_scenes(program: Path) -> None:
-    """Under the weakest memory: what the others allow is among it. The row of `tests.verify` has all three."""
+    """Under the weakest memory: it allows what the others do. The row of `tests.verify` has all three."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda scene: see_all(program, scene), SMALL))
 

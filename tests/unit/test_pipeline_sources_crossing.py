@@ -139,6 +139,24 @@ def test_closing_leaves_the_rest_to_who_is_inside_a_command_when_time_is_over(pi
     assert sorted(gate.switch.take()) == sorted([*off(1), *off(3)])
 
 
+def test_what_was_left_to_a_command_that_is_interrupted_is_done_by_the_next_close(pipeline: Any) -> None:
+    def set_enabled(event: Any, source: int, on: bool) -> None:
+        switch(event, source, on)
+        if not on and source == 1:
+            Crew(lambda: pipeline.close(timeout=0)).join()
+            raise KeyboardInterrupt
+
+    switch = Switch()
+    pipeline.register(MOTOR, set_enabled=set_enabled)
+    subscription = pipeline.subscribe(MOTOR.limit, print, source=1)
+    pipeline.subscribe(MOTOR.limit, print, source=2)
+    with pytest.raises(KeyboardInterrupt):
+        subscription.cancel()
+    assert switch.take() == [*on(1), *on(2), *off(1)]
+    pipeline.close()
+    assert switch.take() == off(2)
+
+
 def test_who_comes_to_his_turn_after_the_end_switches_nothing_on(pipeline: Any) -> None:
     """A subscriber may wait for his turn behind the one who unregisters the protocol."""
     switch = Switch()
