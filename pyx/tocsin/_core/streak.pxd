@@ -76,7 +76,7 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     cdef tocsin_event event
     cdef uint64_t offset
     cdef uint32_t n = 0
-    cdef uint32_t poured, called
+    cdef uint32_t poured
     cdef bint has_table
     cdef int came
     event.protocol = q.protocol
@@ -101,11 +101,6 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
                 break
             n += poured
             continue
-        if chain != NULL and chain.is_alone and not stage.is_python:
-            called = stage_call_alone(stage, limit, most - n)
-            n += called
-            if called != 0:
-                continue
         came = 0
         if chain != NULL:
             came = stage_call(stage, chain, &event)
@@ -227,7 +222,12 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
             break
         if is_last:
             most = min(budget.streak, budget.events) - n
-            kept = stage_collect(stage, limit, most) if stage.has_batches else stage_call_streak(stage, limit, most)
+            if stage.has_batches:
+                kept = stage_collect(stage, limit, most)
+            else:
+                kept = 0 if stage.is_python else stage_call_alone(stage, limit, most)
+                if kept == 0:
+                    kept = stage_call_streak(stage, limit, most)
             n += kept
             if kept != 0:
                 continue
