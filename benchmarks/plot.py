@@ -159,6 +159,7 @@ def draw(results: dict[str, Any], comparison: dict[str, Any], folder: Folder) ->
     matplotlib.rcParams |= {"svg.hashsalt": "tocsin", "svg.fonttype": "none", "font.size": 9}
     from matplotlib.figure import Figure
 
+    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, picture, figures, height in (
         ("latency", latencies, results, 4.2),
