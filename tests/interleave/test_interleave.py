@@ -60,11 +60,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_state_of_small_scenes(program: Path) -> None:
     """Under the weakest memory: it allows what the others do. The row of `tests.verify` has all three."""
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda scene: see_all(program, scene), SMALL))
+        list(pool.map(lambda scene: see_all(program, scene, "pso"), SMALL))
 
 
-def see_all(program: Path, scene: str) -> None:
-    found = explorer.explore(program, scene, "--memory", "pso")
+def see_all(program: Path, scene: str, memory: str) -> None:
+    found = explorer.explore(program, scene, "--memory", memory)
     outcomes = [word for word in found.text.split() if word.startswith("outcome=")]
     assert set(outcomes) == {"outcome=exhausted"}, found.text
 
