@@ -5,14 +5,19 @@ meanwhile, and with it coroutines that read channels, for which the pipeline may
 without workers flush() and close() are what dispatches, and do so in the caller, as ever.
 """
 
+from __future__ import annotations
+
 import time
 from abc import abstractmethod
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from tocsin.callables import is_main
 from tocsin.channels import Channels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
 
 __all__ = ["EXIT_BY_EXCEPTION", "Awaiting", "left_until"]
 

@@ -9,11 +9,22 @@ installed without a compiled core, which takes TOCSIN_PURE=1 (setup.py). Neither
 the other.
 """
 
+from __future__ import annotations
+
 import _thread
 import os
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal, TypedDict
+
+    class Switches(TypedDict):
+        """The switches for tests in force."""
+
+        writers: Literal["gil", "cas"]
+        portable: bool
+
 
 __all__ = [
     "BAD",
@@ -35,7 +46,6 @@ __all__ = [
     "ProducerCore",
     "RecordFifo",
     "SubscriptionCore",
-    "Switches",
     "TypedFifo",
     "WorkCore",
     "WorkQueueCore",
@@ -93,9 +103,8 @@ def chosen() -> Literal["cython", "python"]:
 
 def was_built() -> bool:
     """Return whether any compiled module lies in _core, for this interpreter or for another one."""
-    kinds = {suffix.rpartition(".")[2] for suffix in EXTENSION_SUFFIXES}
     core = os.path.join(os.path.dirname(__file__), "_core")
-    return any(name.rpartition(".")[2] in kinds for name in (os.listdir(core) if os.path.isdir(core) else ()))
+    return os.path.isdir(core) and any(name.endswith((".so", ".pyd")) for name in os.listdir(core))
 
 
 refuse_subinterpreters()
@@ -134,13 +143,6 @@ else:
     from tocsin.pure.works import WorkQueueCore
 
 gil_is_off = "t" in getattr(sys, "abiflags", "")  # a free-threaded build
-
-
-class Switches(TypedDict):
-    """The switches for tests in force."""
-
-    writers: Literal["gil", "cas"]
-    portable: bool
 
 
 def switches() -> Switches:

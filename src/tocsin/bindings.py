@@ -11,16 +11,22 @@ Ends are harmless to repeat, up to the step that makes them final: what raises i
 interrupt) leaves something that can be ended once more.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
 
 from tocsin import backend
-from tocsin.enabling import Grant, Sources
 from tocsin.errors import ClosedError, SourceError, UnknownEventError
-from tocsin.key import Key
-from tocsin.protocol import Protocol
 from tocsin.subscription import Part, Subscription
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from tocsin.enabling import Grant, Sources
+    from tocsin.key import Key
+    from tocsin.protocol import Protocol
 
 __all__ = ["Bindings", "Registration"]
 

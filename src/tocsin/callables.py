@@ -1,8 +1,13 @@
 """What kind of thing a callable is, and where we are."""
 
+from __future__ import annotations
+
 import threading
 from types import BuiltinMethodType, MethodType, MethodWrapperType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["is_asynchronous", "is_main", "is_same"]
 

@@ -9,30 +9,38 @@ can have. Events without a largest size would make that half a queue for each: o
 bytes than the queue that they come from. The memory is there when events need it.
 """
 
+from __future__ import annotations
+
 import time
-from collections.abc import AsyncIterator, Iterator
-from numbers import Real
 from operator import index
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
 from tocsin.backend import Batch, ChannelCore, Event
 from tocsin.errors import ClosedError
 from tocsin.key import Key, checked
 from tocsin.stats import ChannelStats
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
+    from typing import Any, Literal, Self, TypeAlias, TypeVar
+
     from tocsin.aio import Waitings
     from tocsin.bindings import Bindings, Registration
     from tocsin.protocol import EventType
     from tocsin.subscription import Part, Subscription
 
-__all__ = ["Channel", "Overflow"]
+    R = TypeVar("R")
+    Overflow: TypeAlias = Literal["drop_newest", "drop_oldest", "latest", "block"]
 
-R = TypeVar("R")
+__all__ = ["Channel"]
 
-Overflow: TypeAlias = Literal["drop_newest", "drop_oldest", "latest", "block"]
-OVERFLOWS: tuple[str, ...] = get_args(Overflow)  # in the order of the backends' numbers
+OVERFLOWS: tuple[Overflow, ...] = (
+    "drop_newest",
+    "drop_oldest",
+    "latest",
+    "block",
+)  # by number
 
 HEADER_SIZE = 16
 CAPACITY_MAX = 1 << 26  # events, which take at least 16 bytes each
@@ -40,25 +48,31 @@ RING_MAX = 1 << 30  # bytes
 TIMEOUT_MAX = 1e9  # seconds
 
 
+def number(timeout: Any) -> float:
+    """Return a real number as a float; TypeError for anything else."""
+    if not isinstance(timeout, float | int):
+        from numbers import Real  # not for the sake of those who never need it
+
+        if not isinstance(timeout, Real):
+            raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
+    return float(timeout)
+
+
 def seconds(timeout: Any) -> float:
     """Return a checked timeout of a channel that blocks."""
-    if not isinstance(timeout, Real):
-        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
-    if not 0 <= float(timeout) <= TIMEOUT_MAX:
+    if not 0 <= number(timeout) <= TIMEOUT_MAX:
         raise ValueError(f"timeout must be 0 to {TIMEOUT_MAX:g} seconds, not {timeout!r}")
-    return float(timeout)
+    return number(timeout)
 
 
 def deadline_of(timeout: Any) -> float:
     """Return when `timeout` seconds will be over, by time.monotonic()."""
-    if not isinstance(timeout, Real):
-        raise TypeError(f"timeout must be a number of seconds, not {timeout!r}")
-    if not float(timeout) >= 0:
+    if not number(timeout) >= 0:
         raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
-    return time.monotonic() + min(float(timeout), 1e9)
+    return time.monotonic() + min(number(timeout), 1e9)
 
 
-class Channel(ChannelCore[R]):
+class Channel(ChannelCore["R"]):
     """Hold events until somebody takes them: get(), get_batch(), iteration; several readers share them.
 
     Each event goes to one reader. `lost` of an event counts those that were refused or dropped since the
@@ -68,8 +82,8 @@ class Channel(ChannelCore[R]):
     loops, beside threads. The first one in a loop opens a descriptor there.
     """
 
-    subscription: "Subscription"
-    _waitings: "Waitings[R] | None" = None  # of event loops; None: no coroutine was here
+    subscription: Subscription
+    _waitings: Waitings[R] | None = None  # of event loops; None: no coroutine was here
 
     def __init__(self, keys: tuple[Key, ...], capacity: int, overflow: str, timeout: float | None) -> None:
         if overflow not in OVERFLOWS:
@@ -158,27 +172,27 @@ class Channel(ChannelCore[R]):
         state = "closed" if self.closed else self.subscription.state
         return f"<Channel {what} {state} {self.overflow} {self._counts()['pending']} of {self.capacity}>"
 
-    def _prepare(self, pipeline: "Bindings", start: int) -> None:
+    def _prepare(self, pipeline: Bindings, start: int) -> None:
         """Make the channel of the core. Under the lock of the pipeline, once."""
         self.__dict__.pop("_waitings", None)  # those of the parent, in a forked child, are the parent's
         several = len({key.protocol for key in self.keys}) > 1
         number = OVERFLOWS.index(self.overflow)
         pipeline._make_channel(self, number, self.capacity, self.timeout or 0.0, several, start)
 
-    def _begin_waiting(self) -> "Waitings[R]":
+    def _begin_waiting(self) -> Waitings[R]:
         """Make what event loops need, once: several may come at the same time."""
         from tocsin.aio import Waitings  # with asyncio, which is slow to import and mostly not needed
 
         made: Waitings[R] = self.__dict__.setdefault("_waitings", Waitings(self))
         return made
 
-    def _listen(self, pipeline: "Bindings", part: "Part", registration: "Registration") -> None:
+    def _listen(self, pipeline: Bindings, part: Part, registration: Registration) -> None:
         """Get room for the events of a part that is about to be bound. Under the lock of the pipeline."""
         events = sorted({key.event for key in part.keys if key.event in registration.types})
         size = self._ring_size([registration.types[event] for event in events], registration.queue_size)
         pipeline._open_channel(self, registration.protocol.id, events, size)
 
-    def _ring_size(self, types: "list[EventType[Any]]", queue_size: int) -> int:
+    def _ring_size(self, types: list[EventType[Any]], queue_size: int) -> int:
         """Return how many bytes the ring should have, a power of two; ValueError."""
         needed = 1
         for event_type in types:

@@ -4,42 +4,51 @@ A channel is a subscription whose events go to a queue of its own instead of a c
 sources, late binding. So it is made and ended as one; what a channel is stands in channel.py.
 """
 
-from typing import Any, TypeVar, overload
+from __future__ import annotations
 
-from tocsin.channel import Channel, Overflow
+from tocsin.channel import Channel
 from tocsin.key import ALL
-from tocsin.naming import Several
-from tocsin.protocol import EventType
 from tocsin.subscribers import Subscribers
 
-__all__ = ["Channels"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar, overload
 
-R = TypeVar("R")
+    from tocsin.channel import Overflow
+    from tocsin.naming import Several
+    from tocsin.protocol import EventType
+
+    R = TypeVar("R")
+
+__all__ = ["Channels"]
 
 
 class Channels(Subscribers):
     """Make the channels of a pipeline."""
 
-    @overload
-    def channel(
-        self,
-        event: EventType[R],
-        *,
-        source: int = ALL,
-        capacity: int = 1024,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
-    ) -> Channel[R]: ...
-    @overload
-    def channel(
-        self,
-        event: Several,
-        *,
-        source: int = ALL,
-        capacity: int = 1024,
-        overflow: Overflow = "drop_newest",
-        timeout: float | None = None,
-    ) -> Channel[Any]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def channel(
+            self,
+            event: EventType[R],
+            *,
+            source: int = ALL,
+            capacity: int = 1024,
+            overflow: Overflow = "drop_newest",
+            timeout: float | None = None,
+        ) -> Channel[R]: ...
+        @overload
+        def channel(
+            self,
+            event: Several,
+            *,
+            source: int = ALL,
+            capacity: int = 1024,
+            overflow: Overflow = "drop_newest",
+            timeout: float | None = None,
+        ) -> Channel[Any]: ...
+
     def channel(
         self,
         event: Any,

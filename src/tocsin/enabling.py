@@ -20,17 +20,21 @@ it is emptied as its sources go off, and to give it back once more is harmless.
 Nothing in here refers to the pipeline, which keeps it, but a closing that is left to a turn.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
 
 from tocsin.backend import guard
 from tocsin.errors import SourceError
 from tocsin.key import ALL
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tocsin.protocol import EventType, Protocol
     from tocsin.subscription import Subscription
 
@@ -45,7 +49,7 @@ Collect = Callable[[], Iterable[tuple["Grant", "Subscription"]]]
 class Grant:
     """Sources of an event that were switched on for a subscription. In the turn, and who keeps it."""
 
-    def __init__(self, event: "EventType[Any]") -> None:
+    def __init__(self, event: EventType[Any]) -> None:
         self.event = event
         self.sources: deque[int] = deque()
         self.is_kept = False  # else it is given back at the end of the turn
@@ -65,7 +69,7 @@ class Turns:
         self.changed = threading.Condition(lock)
         self.waiting.clear()
 
-    def would_close_a_ring(self, sources: "Sources | None") -> bool:
+    def would_close_a_ring(self, sources: Sources | None) -> bool:
         """Return whether waiting for the turn of `sources` is to wait for oneself. Under the lock."""
         me = threading.get_ident()
         while sources is not None and sources.owner is not None:
@@ -100,10 +104,10 @@ class Sources:
 
     def enable(
         self,
-        event: "EventType[Any]",
+        event: EventType[Any],
         source: int,
         keep: Callable[[Grant, dict[int, Exception]], bool],
-        subscription: "Subscription",
+        subscription: Subscription,
         tell: Tell,
     ) -> None:
         """Switch a source on, or ALL, for a subscription; what came of it goes to keep().
@@ -127,7 +131,7 @@ class Sources:
         finally:
             self._end_turn()
 
-    def give_back(self, grants: Iterable[Grant], subscription: "Subscription", tell: Tell) -> None:
+    def give_back(self, grants: Iterable[Grant], subscription: Subscription, tell: Tell) -> None:
         """Count a subscription out and switch off what nobody wants any more; never waits for a turn.
 
         Errors are told. Harmless to repeat.
@@ -208,7 +212,7 @@ class Sources:
             raise
         return None
 
-    def _leave(self, grant: Grant, subscription: "Subscription", tell: Tell) -> None:
+    def _leave(self, grant: Grant, subscription: Subscription, tell: Tell) -> None:
         while grant.sources:  # what interrupts leaves the rest in there
             place = (grant.event.id, grant.sources[0])
             self._wanted[place] -= 1
@@ -254,7 +258,7 @@ class Sources:
             self._let_in()
             raise
 
-    def _next(self) -> tuple[Grant, "Subscription", Tell] | None:
+    def _next(self) -> tuple[Grant, Subscription, Tell] | None:
         """Return what to give back next; with nothing left, let the next one in."""
         while True:
             with self._turns.lock:
@@ -275,7 +279,7 @@ class Sources:
 
 
 def ask_support(
-    protocol: "Protocol", num_sources: int | None, is_supported: IsSupported | None
+    protocol: Protocol, num_sources: int | None, is_supported: IsSupported | None
 ) -> frozenset[tuple[int, int]]:
     """Return event and source of all that a protocol does not support; source ALL: no source of the event."""
     if is_supported is None:

@@ -8,28 +8,33 @@ Two event types are equal if they have the same protocol id (or none), the same 
 layout: what matters is what the bytes mean, not which class shows them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from tocsin.backend import EventCode
 from tocsin.errors import PayloadError
 from tocsin.key import ALL, Key, checked
 from tocsin.layout import Layout, PayloadRule, RawLayout, make_layout
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias, TypeVar, overload
+
     import numpy
 
     from tocsin.protocol import Protocol
 
+    R = TypeVar("R")
+    S = TypeVar("S")
+    R_co = TypeVar("R_co", covariant=True)
+
 __all__ = ["EventType"]
 
-R = TypeVar("R")
-S = TypeVar("S")
-R_co = TypeVar("R_co", covariant=True)
 Count: TypeAlias = "str | tuple[str, int] | None"
 
 
-class EventType(EventCode, Generic[R_co]):
+class EventType(EventCode["R_co"]):
     """Declare an event of a protocol: its id, the layout of its payload, and the report made of it.
 
     id: 0..255. fields: a mapping of names to NumPy type strings (``{"motor": "u4"}``), a NamedTuple
@@ -46,66 +51,69 @@ class EventType(EventCode, Generic[R_co]):
 
     id: int
     name: str | None
-    protocol: "Protocol | None"
+    protocol: Protocol | None
     layout: Layout
 
-    @overload
-    def __init__(
-        self: "EventType[bytes]", id: int, fields: None = None, *, max_size: int | None = None
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "EventType[R]",
-        id: int,
-        fields: type[R],
-        *,
-        source: str | None = None,
-        count: Count = None,
-        max_size: int | None = None,
-        report: None = None,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "EventType[Any]",
-        id: int,
-        fields: "Mapping[str, Any] | numpy.dtype[Any]",
-        *,
-        source: str | None = None,
-        count: Count = None,
-        max_size: int | None = None,
-        report: None = None,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "EventType[S]",
-        id: int,
-        fields: type[R],
-        *,
-        source: str | None = None,
-        count: Count = None,
-        max_size: int | None = None,
-        report: Callable[[R], S],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "EventType[S]",
-        id: int,
-        fields: None = None,
-        *,
-        max_size: int | None = None,
-        report: Callable[[bytes], S],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: "EventType[S]",
-        id: int,
-        fields: "Mapping[str, Any] | numpy.dtype[Any]",
-        *,
-        source: str | None = None,
-        count: Count = None,
-        max_size: int | None = None,
-        report: Callable[[Any], S],
-    ) -> None: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: EventType[bytes], id: int, fields: None = None, *, max_size: int | None = None
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EventType[R],
+            id: int,
+            fields: type[R],
+            *,
+            source: str | None = None,
+            count: Count = None,
+            max_size: int | None = None,
+            report: None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EventType[Any],
+            id: int,
+            fields: Mapping[str, Any] | numpy.dtype[Any],
+            *,
+            source: str | None = None,
+            count: Count = None,
+            max_size: int | None = None,
+            report: None = None,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EventType[S],
+            id: int,
+            fields: type[R],
+            *,
+            source: str | None = None,
+            count: Count = None,
+            max_size: int | None = None,
+            report: Callable[[R], S],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EventType[S],
+            id: int,
+            fields: None = None,
+            *,
+            max_size: int | None = None,
+            report: Callable[[bytes], S],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: EventType[S],
+            id: int,
+            fields: Mapping[str, Any] | numpy.dtype[Any],
+            *,
+            source: str | None = None,
+            count: Count = None,
+            max_size: int | None = None,
+            report: Callable[[Any], S],
+        ) -> None: ...
+
     def __init__(
         self,
         id: int,
@@ -152,7 +160,7 @@ class EventType(EventCode, Generic[R_co]):
         return rule.max_size or (0 if rule.sizes else None)
 
     @property
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """The NumPy dtype of the fixed fields, in the payload's own layout.
 
         Imports NumPy at first use: ImportError without it; TypeError for raw bytes.
@@ -160,7 +168,7 @@ class EventType(EventCode, Generic[R_co]):
         return self.layout.dtype
 
     @property
-    def item_dtype(self) -> "numpy.dtype[Any] | None":
+    def item_dtype(self) -> numpy.dtype[Any] | None:
         """The NumPy dtype of one item of the repeated field; None if nothing repeats."""
         return self.layout.item_dtype
 
@@ -213,7 +221,7 @@ class EventType(EventCode, Generic[R_co]):
         self.check_size(payload)
         return self.layout.source_of(bytes(memoryview(payload)))
 
-    def bind(self, protocol: "Protocol", name: str) -> "EventType[R_co]":
+    def bind(self, protocol: Protocol, name: str) -> EventType[R_co]:
         """Return a copy that belongs to a protocol under a name; Protocol calls it."""
         bound = type(self).__new__(type(self))
         vars(bound).update(vars(self), name=name, protocol=protocol)

@@ -4,28 +4,30 @@ The registry of pipelines. The hook runs before the interpreter takes anything d
 worker takes the GIL any more, so a callback that hangs for ever can't hold the exit up.
 """
 
+from __future__ import annotations
+
 import atexit
 import time
 import weakref
-from typing import TYPE_CHECKING
 
 from tocsin.backend import begin_exit, close_gil
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tocsin.pipeline import Pipeline
 
 __all__ = ["refuse_if_over", "register", "registered"]
 
 _over: list[bool] = []
-_open: "weakref.WeakValueDictionary[int, Pipeline]" = weakref.WeakValueDictionary()
+_open: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()
 
 
-def register(pipeline: "Pipeline") -> None:
+def register(pipeline: Pipeline) -> None:
     """Have a pipeline closed at exit."""
     _open[id(pipeline)] = pipeline
 
 
-def registered() -> "list[Pipeline]":
+def registered() -> list[Pipeline]:
     """Return the pipelines that are there, oldest first."""
     found = [reference() for reference in _open.valuerefs()]  # a copy made at once: others come and go
     return [pipeline for pipeline in found if pipeline is not None]
@@ -37,7 +39,7 @@ def refuse_if_over() -> None:
         raise RuntimeError("the interpreter is exiting: no pipeline or workqueue can be made any more")
 
 
-def _close(pipeline: "Pipeline", timeout: float) -> BaseException | None:
+def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
     """Close a pipeline; an interrupt takes its time away, and is returned when it is closed all the same."""
     interrupt: BaseException | None = None
     while True:

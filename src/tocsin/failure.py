@@ -5,15 +5,20 @@ sys.unraisablehook. The default writes to the logger "tocsin", at most once a se
 says how many were left out.
 """
 
+from __future__ import annotations
+
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tocsin.backend import guard
+from tocsin.namedtuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from tocsin.event import Batch, Event
     from tocsin.subscription import Subscription
 
@@ -31,8 +36,8 @@ class Failure(NamedTuple):
     """
 
     exception: BaseException
-    subscription: "Subscription"
-    event: "Event[Any] | Batch[Any] | None"
+    subscription: Subscription
+    event: Event[Any] | Batch[Any] | None
 
 
 def log_failure(failure: Failure, left_out: int = 0) -> None:

@@ -16,14 +16,18 @@ child takes over. They are held for a few statements elsewhere, never while anyt
 not come, because the thread that has it was stopped, the fork goes on without.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
 
 from tocsin import exit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tocsin.workqueue import WorkQueue
 
 __all__ = ["leave_to_parent", "watch"]
@@ -33,7 +37,7 @@ LOCK_PATIENCE = 1.0  # seconds
 _one_at_a_time: list[Any] = [threading.RLock()]  # in a list: the child's is another one
 _watching: list[bool] = []
 _held: dict[int, list[Any]] = {}  # by threads that fork: one that took too long does so beside another
-_workqueues: "weakref.WeakValueDictionary[int, WorkQueue]" = weakref.WeakValueDictionary()
+_workqueues: weakref.WeakValueDictionary[int, WorkQueue] = weakref.WeakValueDictionary()
 
 
 def _before() -> None:
@@ -71,7 +75,7 @@ def _in_child() -> None:
             logging.getLogger("tocsin").exception("%r could not begin anew in a forked child", pipeline)
 
 
-def leave_to_parent(workqueue: "WorkQueue") -> None:
+def leave_to_parent(workqueue: WorkQueue) -> None:
     """Have a workqueue closed in every child that is forked from now on."""
     watch()
     _workqueues[id(workqueue)] = workqueue

@@ -6,10 +6,15 @@ checked in full at that moment and never again; it is immutable, so any thread m
 number computed wrongly is refused instead of meaning all.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from functools import total_ordering
 from operator import index
-from typing import Any, Final, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Final, NoReturn
 
 __all__ = ["ALL", "Key", "checked"]
 
@@ -77,7 +82,7 @@ class Key:
         raise AttributeError(f"a Key is frozen: {name} can't be deleted")
 
     @classmethod
-    def from_int(cls, n: int) -> "Key":
+    def from_int(cls, n: int) -> Key:
         """Return the key whose 32 bits are n; ValueError out of range, TypeError if no int."""
         n = checked("key", n, 0xFFFF_FFFF)
         source = n & ALL

@@ -1,9 +1,13 @@
 """How events are named: an event type, a key, a pair of ids, and for subscribers a protocol or a list."""
 
-from typing import Any, TypeAlias
+from __future__ import annotations
 
 from tocsin.key import ALL, Key
 from tocsin.protocol import EventType, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 __all__ = ["Named", "Several", "keys_of"]
 

@@ -7,12 +7,12 @@ subscriptions and producers; it is never held while user code runs or while anyt
 pipeline keeps refers back to it, so dropping the last reference ends it at once.
 """
 
+from __future__ import annotations
+
 import os
 import threading
 import time
-from collections.abc import Callable
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Self
 
 from tocsin import backend, exit, forks
 from tocsin.awaiting import EXIT_BY_EXCEPTION, Awaiting, left_until
@@ -25,7 +25,11 @@ from tocsin.producer import Producer
 from tocsin.protocol import Protocol
 from tocsin.stats import PipelineStats, ProtocolStats
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
     from tocsin.bindings import Registration
     from tocsin.subscription import Subscription
 

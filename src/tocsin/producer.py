@@ -5,16 +5,20 @@ tocsin.h, or the function at `function`; the handle stays valid memory as long a
 of it lives, and answers -ESHUTDOWN once closed.
 """
 
+from __future__ import annotations
+
 import errno
 import weakref
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
 
 from tocsin import backend
 from tocsin.backend import ProducerCore
 from tocsin.errors import ClosedError, ExclusiveError, PayloadError, UnknownEventError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
     from tocsin.pipeline import Pipeline
     from tocsin.protocol import Protocol
 
@@ -24,7 +28,7 @@ __all__ = ["Producer"]
 class Producer(ProducerCore):
     """Let native code notify one protocol without the GIL."""
 
-    def __init__(self, pipeline: "Pipeline", protocol: "Protocol") -> None:
+    def __init__(self, pipeline: Pipeline, protocol: Protocol) -> None:
         self._pipeline = weakref.ref(pipeline)
         self.protocol = protocol
 

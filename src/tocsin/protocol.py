@@ -9,14 +9,15 @@ take no part. So one that went through pickle, or was declared again in another 
 original.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, overload
+from __future__ import annotations
 
 from tocsin.eventtype import EventType
 from tocsin.key import checked
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Mapping
+    from typing import Any, Self, overload
 
 __all__ = ["EventType", "Protocol"]
 
@@ -44,8 +45,7 @@ class Bound:
                 )
         declared |= self._given
         check_events(self.name, declared)
-        this = cast("Protocol", self)
-        bound = {event: template.bind(this, event) for event, template in declared.items()}
+        bound = {event: template.bind(self, event) for event, template in declared.items()}
         vars(self).update(bound)
         self.events = tuple(bound.values())
         layouts = ((event.id, event.layout.signature) for event in self.events)
@@ -73,7 +73,7 @@ class Protocol(Bound):
         @overload
         def __new__(cls, id: int, name: str | None = None, events: None = None) -> Self: ...
         @overload
-        def __new__(cls, id: int, name: str | None, events: Mapping[str, EventType[Any]]) -> "Generated": ...
+        def __new__(cls, id: int, name: str | None, events: Mapping[str, EventType[Any]]) -> Generated: ...
         def __new__(cls, id: int, name: Any = None, events: Any = None) -> Any: ...  # noqa: D102
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -7,10 +7,10 @@ off and lets the queue go: each step without the lock too, and harmless to repea
 well.
 """
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from tocsin.bindings import Bindings, Registration
 from tocsin.callables import is_asynchronous
@@ -18,6 +18,11 @@ from tocsin.enabling import SetEnabled, Sources, Turns, ask_support
 from tocsin.errors import UnknownEventError
 from tocsin.key import checked
 from tocsin.protocol import EventType, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["Registrations"]
 

@@ -1,7 +1,12 @@
 """Snapshots of what a pipeline has counted; plain data, frozen when it is taken."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from __future__ import annotations
+
+from tocsin.namedtuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ChannelStats", "PipelineStats", "ProtocolStats", "SubscriptionStats"]
 

@@ -5,26 +5,32 @@ it calls is user code and runs on the workers, never here. The checks for double
 subscribing is cold.
 """
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from __future__ import annotations
 
 from tocsin import backend
-from tocsin.bindings import Registration
 from tocsin.callables import is_asynchronous, is_main, is_same
 from tocsin.channel import Channel
 from tocsin.errors import UnknownEventError
-from tocsin.event import Batch, Event
 from tocsin.key import ALL, Key, checked
 from tocsin.naming import Named, Several, keys_of
-from tocsin.protocol import EventType
 from tocsin.registrations import Registrations
 from tocsin.subscription import Subscription
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, TypeVar, overload
+
+    from tocsin.bindings import Registration
+    from tocsin.event import Batch, Event
+    from tocsin.protocol import EventType
+
+    C = TypeVar("C", bound=Callable[..., object])
+    R = TypeVar("R")
+    T = TypeVar("T")
+
 __all__ = ["Subscribers"]
 
-C = TypeVar("C", bound=Callable[..., object])
-R = TypeVar("R")
-T = TypeVar("T")
 
 MAIN_CAPACITY = 1024  # events that wait for the main thread
 
@@ -32,70 +38,73 @@ MAIN_CAPACITY = 1024  # events that wait for the main thread
 class Subscribers(Registrations):
     """Take the subscriptions of a pipeline."""
 
-    @overload
-    def subscribe(
-        self,
-        event: EventType[R],
-        callback: Callable[[Event[R]], object],
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: Literal[False] = False,
-        main_thread: bool = False,
-    ) -> Subscription: ...
-    @overload
-    def subscribe(
-        self,
-        event: EventType[R],
-        callback: Callable[[Batch[R]], object],
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: Literal[True],
-    ) -> Subscription: ...
-    @overload
-    def subscribe(
-        self,
-        event: EventType[R],
-        callback: None = None,
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: Literal[False] = False,
-        main_thread: bool = False,
-    ) -> Callable[[Callable[[Event[R]], T]], Callable[[Event[R]], T]]: ...
-    @overload
-    def subscribe(
-        self,
-        event: EventType[R],
-        callback: None = None,
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: Literal[True],
-    ) -> Callable[[Callable[[Batch[R]], T]], Callable[[Batch[R]], T]]: ...
-    @overload
-    def subscribe(
-        self,
-        event: Several,
-        callback: Callable[[Any], object],
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: bool = False,
-        main_thread: bool = False,
-    ) -> Subscription: ...
-    @overload
-    def subscribe(
-        self,
-        event: Several,
-        callback: None = None,
-        *,
-        source: int = ALL,
-        priority: int = 0,
-        batch: bool = False,
-        main_thread: bool = False,
-    ) -> Callable[[C], C]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def subscribe(
+            self,
+            event: EventType[R],
+            callback: Callable[[Event[R]], object],
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: Literal[False] = False,
+            main_thread: bool = False,
+        ) -> Subscription: ...
+        @overload
+        def subscribe(
+            self,
+            event: EventType[R],
+            callback: Callable[[Batch[R]], object],
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: Literal[True],
+        ) -> Subscription: ...
+        @overload
+        def subscribe(
+            self,
+            event: EventType[R],
+            callback: None = None,
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: Literal[False] = False,
+            main_thread: bool = False,
+        ) -> Callable[[Callable[[Event[R]], T]], Callable[[Event[R]], T]]: ...
+        @overload
+        def subscribe(
+            self,
+            event: EventType[R],
+            callback: None = None,
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: Literal[True],
+        ) -> Callable[[Callable[[Batch[R]], T]], Callable[[Batch[R]], T]]: ...
+        @overload
+        def subscribe(
+            self,
+            event: Several,
+            callback: Callable[[Any], object],
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: bool = False,
+            main_thread: bool = False,
+        ) -> Subscription: ...
+        @overload
+        def subscribe(
+            self,
+            event: Several,
+            callback: None = None,
+            *,
+            source: int = ALL,
+            priority: int = 0,
+            batch: bool = False,
+            main_thread: bool = False,
+        ) -> Callable[[C], C]: ...
+
     def subscribe(
         self,
         event: Any,

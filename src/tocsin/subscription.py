@@ -8,19 +8,23 @@ is in the chains, and has grants for the sources that were switched on for it. O
 bind and wait on their own; the subscription is active while any of them is bound.
 """
 
+from __future__ import annotations
+
 import weakref
-from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tocsin.backend import SubscriptionCore
-from tocsin.key import Key
 from tocsin.stats import SubscriptionStats
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal, Self
+
     from tocsin.bindings import Registration
     from tocsin.channel import Channel
     from tocsin.enabling import Grant
+    from tocsin.key import Key
     from tocsin.subscribers import Subscribers
 
 __all__ = ["Part", "Subscription"]
@@ -41,13 +45,13 @@ class Subscription(SubscriptionCore):
 
     def __init__(
         self,
-        pipeline: "Subscribers",
+        pipeline: Subscribers,
         keys: tuple[Key, ...],
         callback: Any,
         priority: int,
         batch: bool,
         native: bool,
-        channel: "Channel[Any] | None" = None,
+        channel: Channel[Any] | None = None,
     ) -> None:
         self._setup(callback, not native and channel is None, batch)
         if channel is not None:
@@ -122,7 +126,7 @@ class Subscription(SubscriptionCore):
         pipeline._let_go(self, idle)
         return idle
 
-    def _await_idle_in(self, pipeline: "Subscribers", wait: bool, timeout: float | None) -> bool:
+    def _await_idle_in(self, pipeline: Subscribers, wait: bool, timeout: float | None) -> bool:
         if not wait or pipeline._is_inside() or pipeline._is_commanding():
             return False
         return pipeline._await_idle(self, timeout)

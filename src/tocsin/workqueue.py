@@ -4,11 +4,15 @@ After the kernel's workqueues: a work is *pending* from queue() until the instan
 that comes while it runs gives exactly one more run.
 """
 
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from __future__ import annotations
 
 from tocsin import backend, exit, forks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
 
 __all__ = ["Work", "WorkQueue"]
 

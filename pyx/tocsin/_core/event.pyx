@@ -22,6 +22,8 @@ cdef class EventCode:
     The base of EventType, so that the core finds the queue of an event without asking Python.
     """
 
+    __class_getitem__ = classmethod(GenericAlias)
+
     def __cinit__(self, *args, **kwargs):
         self.code = -1
 

@@ -8,8 +8,9 @@ _R_co = TypeVar("_R_co", covariant=True)
 @final
 class TypeRef: ...
 
-class EventCode:
+class EventCode(Generic[_R_co]):
     code: int
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
 @final
 class Event(Generic[_R_co]):

@@ -8,7 +8,7 @@ class NotifyCore:
     def now(self) -> int: ...
     def notify(
         self,
-        event: EventCode | Key | tuple[int, int],
+        event: EventCode[Any] | Key | tuple[int, int],
         payload: Any,
         timestamp: int | None = None,
         *,
@@ -16,7 +16,7 @@ class NotifyCore:
     ) -> bool: ...
     def notify_many(
         self,
-        event: EventCode | Key | tuple[int, int],
+        event: EventCode[Any] | Key | tuple[int, int],
         payloads: Any,
         timestamps: Any = None,
         *,

@@ -6,13 +6,18 @@ mappings and NamedTuple classes), records (layouts that struct packs), foreign (
 layout is made once, with its EventType, and is immutable; any thread.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from tocsin.layout.base import MAX_PAYLOAD, Layout, PayloadRule, RawLayout
 from tocsin.layout.declare import from_mapping, from_named_tuple, is_named_tuple
 from tocsin.layout.records import RecordLayout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["MAX_PAYLOAD", "Layout", "PayloadRule", "RawLayout", "make_layout"]
 

@@ -10,16 +10,21 @@ Layouts differ in who knows the bytes: nobody (RawLayout, here), struct (records
 NumPy (foreign).
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tocsin.errors import PayloadError
 from tocsin.key import checked
 from tocsin.layout.formats import INTEGERS, show
+from tocsin.namedtuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     import numpy
 
 __all__ = [
@@ -92,11 +97,11 @@ class Layout(ABC):
 
     @cached_property
     @abstractmethod
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """The NumPy dtype of the fixed fields."""
 
     @cached_property
-    def item_dtype(self) -> "numpy.dtype[Any] | None":
+    def item_dtype(self) -> numpy.dtype[Any] | None:
         """The NumPy dtype of one item of the repeated part, None if there is none."""
         return None
 
@@ -105,7 +110,7 @@ class Layout(ABC):
     def signature(self) -> tuple[Any, ...]:
         """What two layouts share if and only if they read the same bytes the same way; hashable."""
 
-    def renamed(self, typename: str) -> "Layout":
+    def renamed(self, typename: str) -> Layout:
         """Return this layout with the name for its generated report class, where it has one."""
         return self
 
@@ -179,7 +184,7 @@ class RawLayout(Layout):
         return f"bytes[..{limit}]"
 
     @cached_property
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """The NumPy dtype of the fixed fields."""
         raise TypeError("raw bytes have no fields, so there is no dtype")
 

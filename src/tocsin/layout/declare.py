@@ -9,13 +9,19 @@ so that an unpickled report has the class of its siblings). Its instances pickle
 nothing but this module.
 """
 
+from __future__ import annotations
+
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Annotated, Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 from tocsin.layout.formats import Format, parse
 from tocsin.layout.rows import Row
+from tocsin.namedtuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "Declared",
@@ -39,7 +45,7 @@ class Declared(NamedTuple):
     formats: tuple[Format, ...]
     defaults: dict[str, Any]
     repeated: str | None
-    item: "Declared | Format | None"
+    item: Declared | Format | None
     cls: type[Any] | None
 
     @property
@@ -81,6 +87,8 @@ def from_mapping(fields: Mapping[str, Any]) -> Declared:
 
 def from_named_tuple(cls: type[Any]) -> Declared:
     """Read a NamedTuple class annotated with type strings, the last one perhaps tuple[X, ...]."""
+    from typing import Annotated, get_args, get_origin, get_type_hints  # which its author has imported
+
     try:
         hints = get_type_hints(cls, include_extras=True)
     except NameError as error:
@@ -154,7 +162,8 @@ def fields_of(declared: Declared) -> dict[str, Any]:
 @lru_cache(maxsize=1024, typed=True)
 def report_class(typename: str, names: tuple[str, ...], *defaults: Any) -> Any:
     """Return the generated named tuple class; equal arguments give the same class."""
-    cls = cast("Any", namedtuple)(typename, names, defaults=defaults, module=__name__)
+    made: Any = namedtuple
+    cls = made(typename, names, defaults=defaults, module=__name__)
 
     def reduce(self: Any) -> tuple[Any, ...]:
         return report, (tuple(self), typename, names, *defaults)

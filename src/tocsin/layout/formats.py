@@ -9,13 +9,18 @@ refused, to say which value does not fit and why. Two cases that struct would le
 in ``flat``, before it: byte strings that are too long, and sub-arrays of the wrong length.
 """
 
-import re
+from __future__ import annotations
+
 import reprlib
 import struct
 from operator import index
-from typing import Any, NamedTuple
 
 from tocsin.errors import PayloadError
+from tocsin.namedtuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["INTEGERS", "Format", "parse", "show"]
 
@@ -30,7 +35,7 @@ WORDS = {
     **{f"int{8 * n}": f"i{n}" for n in (1, 2, 4, 8)},
     **{f"float{8 * n}": f"f{n}" for n in (2, 4, 8)},
 }
-PATTERN = re.compile(
+PATTERN = (
     r"(?P<order>[<|>=]?)(?:(?P<count>\d{1,8})|\((?P<shape>\d{1,8}),?\))?(?P<order2>[<|>=]?)"
     r"(?:S(?P<chars>\d{1,8})|(?P<word>[a-z?]+\d*))"
 )
@@ -122,7 +127,11 @@ def parse(name: str, text: Any) -> Format:
     """Return the Format of a NumPy type string; TypeError or ValueError that names both."""
     if not isinstance(text, str):
         raise TypeError(f"field {name}: {text!r} is not a NumPy type string such as 'u4'")
-    match = PATTERN.fullmatch(text)
+    if text in CODES:  # most are, and need no import of re
+        return Format(text, int(text[1]), 0)
+    import re
+
+    match = re.fullmatch(PATTERN, text)
     if match is None:
         raise ValueError(f"field {name}: {text!r} is not one of {', '.join(CODES)}, S<n>, or '3f4'")
     if {match["order"], match["order2"]} & {">", "="}:

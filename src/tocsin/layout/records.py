@@ -8,19 +8,24 @@ A counted repeated part is cut to its count; what follows it is ignored. Packing
 itself. Immutable once made; any thread.
 """
 
+from __future__ import annotations
+
 import struct
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.key import checked
 from tocsin.layout.base import MAX_PAYLOAD, Layout, PayloadRule, arrange, locate
 from tocsin.layout.declare import Declared, fields_of, maker, report_class
-from tocsin.layout.formats import Format
 from tocsin.layout.rows import Items, Row
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy
+
+    from tocsin.layout.formats import Format
 
 __all__ = ["RecordLayout"]
 
@@ -148,12 +153,12 @@ class RecordLayout(Layout):
         return f"{self.typename}({text_of(self.fields)})"
 
     @cached_property
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """The NumPy dtype of the fixed fields."""
         return self.row.dtype()
 
     @cached_property
-    def item_dtype(self) -> "numpy.dtype[Any] | None":
+    def item_dtype(self) -> numpy.dtype[Any] | None:
         """The NumPy dtype of one item, None if nothing repeats."""
         return self.items.dtype() if self.items else None
 

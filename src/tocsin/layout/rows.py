@@ -5,16 +5,20 @@ call into struct; only after struct has refused does Python look for the field t
 Immutable once made; any thread.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import PayloadError
 from tocsin.layout.base import MAX_PAYLOAD, Field, arrange, import_numpy
 from tocsin.layout.formats import Format, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy
 
 __all__ = ["Items", "Row"]
@@ -67,7 +71,7 @@ class Row:
             for each in format.flat(prefix + name, value):
                 yield format, prefix + name, each
 
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """Return the row's NumPy dtype, without padding."""
         rows = zip(self.names, self.formats, strict=True)
         parts = [
@@ -126,7 +130,7 @@ class Items:
             raise PayloadError(f"{self.name}[{n}]: {error}") from None
         return values
 
-    def dtype(self) -> "numpy.dtype[Any]":
+    def dtype(self) -> numpy.dtype[Any]:
         """Return one item's NumPy dtype; a scalar item has the plain dtype of its type string."""
         format = self.row.formats[0]
         if self.make is None:

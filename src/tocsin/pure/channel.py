@@ -7,6 +7,7 @@ for itself, inside a callback of its own pipeline, raises RuntimeError.
 
 from collections.abc import Iterator
 from operator import index
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tocsin.errors import ClosedError
@@ -29,6 +30,9 @@ WOULD_WAIT = "waiting in a channel inside a callback of its own pipeline would w
 
 class ChannelCore(Generic[R_co]):
     """Hold a channel: what Channel is built on."""
+
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        return GenericAlias(cls, item)  # the variable's name too, which is all there is at run time
 
     _queue: ChannelQueue | None
     _workqueue: WorkQueue

@@ -3,6 +3,7 @@
 An event is lazy: `report` is made each time that somebody asks. Constant after it was made; any thread.
 """
 
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 if TYPE_CHECKING:
@@ -15,13 +16,16 @@ __all__ = ["Event", "EventCode", "event_of", "make_event"]
 R_co = TypeVar("R_co", covariant=True)
 
 
-class EventCode:
+class EventCode(Generic[R_co]):
     """Hold the code of an event type: protocol << 24 | event << 16, or -1 while it is unbound.
 
     The base of EventType.
     """
 
     __slots__ = ("code",)
+
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        return GenericAlias(cls, item)  # the variable's name too, which is all there is at run time
 
     code: int
 

@@ -62,7 +62,7 @@ class NotifyCore:
 
     def notify(
         self,
-        event: "EventCode | Key | tuple[int, int]",
+        event: "EventCode[Any] | Key | tuple[int, int]",
         payload: Any,
         timestamp: int | None = None,
         *,
@@ -99,7 +99,7 @@ class NotifyCore:
 
     def notify_many(
         self,
-        event: "EventCode | Key | tuple[int, int]",
+        event: "EventCode[Any] | Key | tuple[int, int]",
         payloads: Any,
         timestamps: Any = None,
         *,
