@@ -172,6 +172,29 @@ def test_handle_begins_with_its_functions(pipeline: Any) -> None:
     assert ctypes.c_void_p.from_address(table + 8).value == producer.function
 
 
+@exclusive_or_not
+def test_function_of_one_handle_serves_another(make_pipeline: Any, exclusive: bool) -> None:
+    def producer(exclusive: bool) -> tuple[Any, list[bytes], Any]:
+        pipeline, seen = make_pipeline(), list[bytes]()
+        pipeline.register(BENCH)
+        pipeline.subscribe(BENCH.pair, lambda event: seen.append(event.payload))
+        return pipeline, seen, pipeline.producer(BENCH, exclusive=exclusive)
+
+    def function(handle: Any) -> Any:
+        types = ctypes.c_void_p, ctypes.c_uint8, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint64
+        return ctypes.CFUNCTYPE(ctypes.c_int, *types)(handle.function)
+
+    pipeline, seen, own = producer(exclusive)
+    _, _, other = producer(not exclusive)
+    sent = [pair(1, number) for number in range(100)]
+    for notify in (function(own), function(other)):
+        for number, payload in enumerate(sent):
+            assert notify(own.address, PAIR, payload, 8, 1 + number) == 0
+        own.notify(PAIR, sent[0])
+    assert pipeline.flush(5)
+    assert seen == 2 * [*sent, sent[0]]
+
+
 # -- time ------------------------------------------------------------------------------------------
 
 

@@ -340,10 +340,10 @@ static void notify_setup(int variant) {
         {.how = SHARED, .stages = NATIVE},
         {.how = EXCLUSIVE, .stages = NATIVE},
         {.how = LOCKED, .stages = PYTHON, .native_workers = 1},
-        {.how = SHARED, .stages = PYTHON, .native_workers = 1},
+        {.how = SHARED, .stages = PYTHON, .native_workers = 1, .handles = 1},
         {.how = LOCKED, .stages = BOTH},
         {.how = SHARED, .stages = BOTH},
-        {.how = SHARED, .native_workers = 1},
+        {.how = SHARED, .native_workers = 1, .handles = 1},
         {.how = SHARED, .stages = BOTH},
         {.how = LOCKED, .stages = NATIVE, .spin = 1},
     };
@@ -384,10 +384,10 @@ static void fast_closer(void *unused) {
 static void fast_setup(int variant) {
     static const set_t sets[] = {
         {.how = LOCKED, .stages = NATIVE},
-        {.how = SHARED, .stages = NATIVE},
+        {.how = SHARED, .stages = NATIVE, .handles = 1},
         {.how = EXCLUSIVE, .stages = NATIVE},
         {.how = SHARED, .stages = PYTHON, .native_workers = 1},
-        {.how = SHARED, .stages = BOTH},
+        {.how = SHARED, .stages = BOTH, .handles = 1},
         {.how = LOCKED, .stages = NATIVE},
         {.how = EXCLUSIVE, .stages = NATIVE},
         {.how = LOCKED, .stages = NATIVE, .max_workers = 1},

@@ -46,7 +46,14 @@ from tocsin._core.equeue cimport (
 from tocsin._core.lifetime cimport equeue_release, equeue_retain
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.payload cimport PayloadRule
-from tocsin._core.producer cimport Producer, producer_is_inside, producer_notify, producer_shut
+from tocsin._core.producer cimport (
+    Producer,
+    producer_init,
+    producer_is_inside,
+    producer_notify_exclusive,
+    producer_notify_shared,
+    producer_shut,
+)
 from tocsin._core.ring cimport ring_share
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
 from tocsin._core.thread cimport bell_park, lock_drop, lock_take
@@ -288,17 +295,16 @@ cdef public void queue_let_go(void* queue, void* subscriber) noexcept nogil:
 
 # -- handles ---------------------------------------------------------------------------------------
 
-cdef tocsin_functions functions
+cdef tocsin_functions[2] functions
 
 cdef public tocsin_producer* handle_new(void* world, void* queue, int exclusive) noexcept nogil:
     cdef Producer* producer = <Producer*> memory_alloc(sizeof(Producer))
-    functions.notify = producer_notify
+    functions[0].notify = producer_notify_shared
+    functions[1].notify = producer_notify_exclusive
     core_retain(world)
     equeue_retain(<EventsQueue*> queue)
-    producer.handle.functions = &functions
-    producer.queue = <EventsQueue*> queue
-    producer.core = <Core*> world
-    producer.exclusive = exclusive
+    producer_init(producer, <EventsQueue*> queue, <Core*> world, exclusive)
+    producer.handle.functions = &functions[exclusive]
     return &producer.handle
 
 

@@ -22,6 +22,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What bytes_put_few() copies without a call. */
+enum { BYTES_FEW_MIN = 4, BYTES_FEW_MAX = 64 };
+
 #if defined(TOCSIN_EXPLORE)
 #include "explorer_atomic.h"
 
@@ -125,7 +128,7 @@ static inline void bytes_put(shared_bytes *base, uint64_t offset, const void *so
 static inline void bytes_put_few(shared_bytes *base, uint64_t offset, const void *source, size_t n) {
     unsigned char *to = (unsigned char *)base + offset;
     const unsigned char *from = (const unsigned char *)source;
-    if (n > 64 || n < 4) {
+    if (n < BYTES_FEW_MIN || n > BYTES_FEW_MAX) {
         if (n) /* a payload of no bytes may have no address, which memcpy() may not be given */
             memcpy(to, from, n);
     } else if (n < 8) { /* here and below: the first and the last, which may overlap */

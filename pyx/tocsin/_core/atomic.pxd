@@ -17,6 +17,10 @@ cdef extern from "tocsin/_core/atomic.h" nogil:
     ctypedef struct shared_bytes:
         pass
 
+    enum:
+        BYTES_FEW_MIN
+        BYTES_FEW_MAX
+
     uint32_t a32_load_relaxed(const a32* p)
     uint32_t a32_load_acquire(const a32* p)
     uint32_t a32_load_seq_cst(const a32* p)

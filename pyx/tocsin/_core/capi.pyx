@@ -23,8 +23,11 @@ from tocsin._core.memory cimport memory_alloc
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.producer cimport (
     Producer,
+    producer_init,
     producer_is_inside,
     producer_notify,
+    producer_notify_exclusive,
+    producer_notify_shared,
     producer_shut,
 )
 from tocsin._core.ring cimport ring_close, ring_share, ring_take_over
@@ -40,10 +43,9 @@ from tocsin.errors import ExclusiveError
 cdef const char* PRODUCER_CAPSULE = "tocsin.producer"
 cdef tuple SUBSCRIBER_CAPSULES = (b"tocsin.subscriber", b"int (void *, tocsin_event const *)")
 
-cdef tocsin_functions functions
-functions.abi_version = TOCSIN_ABI_VERSION
-functions.size = sizeof(tocsin_functions)
-functions.notify = producer_notify
+cdef tocsin_functions[2] functions      # of shared producers, and of exclusive ones
+functions[0] = [TOCSIN_ABI_VERSION, sizeof(tocsin_functions), producer_notify_shared]
+functions[1] = [TOCSIN_ABI_VERSION, sizeof(tocsin_functions), producer_notify_exclusive]
 
 
 cdef void capsule_is_gone(object capsule) noexcept:
@@ -85,10 +87,8 @@ cdef class ProducerCore:
         equeue_fault_in(q)
         if core.native.start_late != NULL:
             core.native.start_late(core)         # whoever notifies by a handle can't
-        producer.handle.functions = &functions
-        producer.queue = q
-        producer.core = core
-        producer.exclusive = exclusive
+        producer_init(producer, q, core, exclusive)
+        producer.handle.functions = &functions[exclusive]
         core_keep(core, &producer.kept, producer, q)
         core_retain(core)
         self.producer = producer
@@ -149,7 +149,7 @@ cdef class ProducerCore:
     @property
     def function(self) -> int:
         """The address of `int tocsin_notify(producer, event, payload, size, timestamp)`."""
-        return <uintptr_t> functions.notify
+        return <uintptr_t> self.handle().handle.functions.notify
 
     @property
     def capsule(self) -> object:

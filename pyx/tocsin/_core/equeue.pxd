@@ -51,6 +51,7 @@ from tocsin._core.channel cimport Listener
 from tocsin._core.clock cimport clock_now
 from tocsin._core.header cimport HEADER_BYTES, EventHeader, header_stride
 from tocsin._core.ledger cimport Ledger
+from tocsin._core.kick cimport kick_is_owed_already
 from tocsin._core.memory cimport MEMORY_WRITER, memory_enter, memory_leave
 from tocsin._core.payload cimport PayloadRule, payload_fits
 from tocsin._core.chain cimport Retired, Subscriber
@@ -241,6 +242,12 @@ cdef inline void equeue_publish(EventsQueue* q, uint64_t at, uint64_t length, ui
         memory_leave(q.ring.fifo.data, MEMORY_WRITER)
         ring_publish_locked(&q.ring, at, length, n)
     equeue_kick(q)
+
+
+cdef inline bint equeue_is_kicked(EventsQueue* q) noexcept nogil:
+    """True if a run that will see all that the caller has published is owed. Any thread."""
+    cdef Stage* first = <Stage*> aptr_load_acquire(&q.first)                # [first-stage]
+    return kick_is_owed_already(&first.wq.form, &first.work)
 
 
 cdef inline void equeue_kick(EventsQueue* q) noexcept nogil:

@@ -52,6 +52,13 @@ cdef inline bint payload_fits(const PayloadRule* rule, const void* payload, uint
     return False
 
 
+cdef inline bint payload_is_plain(const PayloadRule* rule, uint64_t size) noexcept nogil:
+    """Any thread. True if the event can have any payload of this size; False may only mean that one has to look."""
+    if rule == NULL or size < rule.min_size or size > rule.max_size:
+        return False
+    return rule.item_size | rule.n_sizes == 0
+
+
 cdef inline uint64_t payload_count(const PayloadRule* rule, const void* payload) noexcept nogil:
     """Any thread. How often the repeated part is said to repeat."""
     return payload_field(payload, rule.count_offset, rule.count_width) & rule.count_mask
