@@ -116,7 +116,8 @@ int scene_put(int queue, int writer) {
     queue_scene_t *q = &scene.queues[queue];
     payload_t payload;
     uint32_t size = payload_fill(&payload, writer, q->accepted[writer] + 1);
-    int refused = q->handle ? tocsin_notify(q->handle, 0, &payload, size, payload.number % 2 ? TOCSIN_NOW : payload.number)
+    uint64_t stamp = payload.number % 2 ? TOCSIN_NOW : payload.number;
+    int refused = q->handle ? tocsin_notify(q->handle, 0, &payload, size, stamp)
                             : queue_notify(q->queue, &payload, size);
     q->accepted[writer] += !refused;
     return !refused;
