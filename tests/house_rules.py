@@ -19,6 +19,7 @@ LAYERS = [
         "ledger",
         "segment",
         "latest",
+        "sleepers",
         "doorbell",
         "channel",
         "take",

@@ -7,13 +7,14 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed
+from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.chain cimport Subscriber, subscriber_new
 from tocsin._core.channel cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_LATEST,
     Channel,
     Listener,
+    Look,
     Overflow,
     channel_await,
     channel_close,
@@ -29,6 +30,7 @@ from tocsin._core.header cimport header_stride
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.offer cimport channel_offer, listener_free, listener_leave, listener_new
 from tocsin._core.segment cimport Origin, origin_new
+from tocsin._core.sleepers cimport sleepers_announce, sleepers_leave
 from tocsin._core.subscribe cimport equeue_cancel, equeue_subscribe
 from tocsin._core.take cimport channel_after_taking, channel_front, channel_settle, channel_step
 from tocsin._core.tally cimport Tally, channel_tally
@@ -142,13 +144,22 @@ cdef public int channel_sleep(void* raw) noexcept nogil:
     return channel_await(<Channel*> raw, -1)
 
 
+cdef public int channel_give_up(void* raw) noexcept nogil:
+    """Wait as one whose time is over by the time it would park: LOOK_*."""
+    cdef Look found
+    sleepers_announce(&(<Channel*> raw).sleepers)
+    found = channel_look(<Channel*> raw)
+    sleepers_leave(&(<Channel*> raw).sleepers)
+    return found
+
+
 cdef public void channel_end(void* raw) noexcept nogil:
     channel_close(<Channel*> raw)
 
 
 cdef public uint32_t channel_sleepers(void* raw) noexcept nogil:
-    """How many readers are announced."""
-    return a32_load_relaxed(&(<Channel*> raw).sleepers)
+    """Not 0 if a reader is announced, or counted as called."""
+    return a64_load_relaxed(&(<Channel*> raw).sleepers) != 0
 
 
 cdef public void* doorbell_make(int descriptor) noexcept nogil:

@@ -28,6 +28,7 @@ extern void channel_leave(void *queue, void *subscriber, int in_both_chains);
 extern int channel_take(void *channel, void *payload, taken_t *taken);
 extern int channel_sleep(void *channel);
 extern void channel_end(void *channel);
+extern int channel_give_up(void *channel);
 extern uint32_t channel_sleepers(void *channel);
 extern void *doorbell_make(int descriptor);
 extern int doorbell_look(void *channel, void *doorbell);

@@ -17,9 +17,9 @@ there is a place finds the bytes for it too.
 The last event before silence. A reader that finds nothing announces itself in `sleepers` and looks once more
 before it parks; a writer publishes its record and does a read-modify-write on the same word at the end of its
 streak [reader-announced]. The two operations have an order: either the reader's comes later, and its look sees
-the record; or the writer's does, and it finds the sleeper and rings. One sleeper is called for one streak:
-whoever takes an event and leaves others behind, or turns back with the ring in hand, calls the next one.
-Event loops sleep elsewhere, and are announced in the same way (doorbell.pxd).
+the record; or the writer's does, and it finds the sleeper and rings. One sleeper is called for one streak, and
+none while it is on its way (sleepers.pxd): whoever takes an event and leaves others behind, or turns back with
+the ring in hand, calls the next one. Event loops sleep elsewhere, and are announced in the same way (doorbell.pxd).
 
 The end. Whoever closes sets `closed` and rings for all. A reader looks at `closed` before it looks for events:
 so what was put in before the end is found, and read to the last event [channel-closed].
@@ -40,11 +40,13 @@ from tocsin._core.atomic cimport (
     a32_load_acquire,
     a32_store_relaxed,
     a64,
+    a64_fetch_add_full,
 )
 from tocsin._core.doorbell cimport Doorbells, doorbells_ring
 from tocsin._core.kfifo cimport fifo_ready, fifo_size
 from tocsin._core.memory cimport memory_alloc, memory_free
 from tocsin._core.segment cimport Origin, Segment, segment_copy_origins, segment_free, segment_new
+from tocsin._core.sleepers cimport sleepers_announce, sleepers_call, sleepers_leave, sleepers_want_call
 from tocsin._core.thread cimport (
     EVERYONE,
     bell_destroy,
@@ -134,7 +136,7 @@ cdef struct Channel:
     char _pad2[128]
     # Both.
     a32 users
-    a32 sleepers
+    a64 sleepers              # sleepers.pxd
     a32 closed
     a32 room_wanted
     bell_t bell
@@ -258,24 +260,25 @@ cdef inline Look channel_await(Channel* channel, int64_t timeout) noexcept nogil
     """Sleep once, at most `timeout` ns, until there is an event or the end. What the last look found. A reader."""
     cdef uint32_t seen = bell_look(&channel.bell)
     cdef Look found
-    a32_fetch_add_full(&channel.sleepers, 1)                                # [reader-announced]
+    sleepers_announce(&channel.sleepers)
     found = channel_look(channel)
     if found == LOOK_EMPTY:
         bell_park(&channel.bell, seen, timeout)
         found = channel_look(channel)
-    a32_fetch_sub_full(&channel.sleepers, 1)
+    sleepers_leave(&channel.sleepers)
     return found
 
 
 cdef inline void channel_call(Channel* channel) noexcept nogil:
-    """Call one of the threads that sleep, and the loops. Any thread."""
-    bell_ring(&channel.bell, 1)
+    """Call one of the threads that sleep and were not called yet, and the loops. Any thread."""
+    if sleepers_call(&channel.sleepers):
+        bell_ring(&channel.bell, 1)
     doorbells_ring(&channel.doorbells, &channel.sleepers)
 
 
 cdef inline void channel_kick(Channel* channel) noexcept nogil:
     """Have somebody read what was put in. A writer, at the end of its streak."""
-    if a32_fetch_add_full(&channel.sleepers, 0) != 0:                       # [reader-announced]
+    if sleepers_want_call(a64_fetch_add_full(&channel.sleepers, 0)):        # [reader-announced]
         channel_call(channel)
     if channel.wake != NULL:
         channel.wake(channel.wake_context)

@@ -5,11 +5,11 @@ a pipe, and a doorbell in the channel that says whether it is *armed*. Ringing w
 needs no GIL and never blocks, and disarms first: however many events come, a loop that sleeps is told once, by
 one system call, and one that reads isn't told at all.
 
-An armed doorbell is an announced reader like a thread that sleeps, and is counted in the same word. So the last
-event before silence is safe for the same reason (channel.pxd): the loop arms, by a read-modify-write of
-`sleepers`, and looks once more [reader-announced]; a writer publishes, does the same to that word, and rings
-whoever is announced. And so is the end: whoever closes sets `closed` and takes the lock; either the doorbell is
-armed by then and rung, or it is armed later and the look after it finds the channel closed.
+An armed doorbell is an announced reader like a thread that sleeps, and is counted in the same word
+(sleepers.pxd). So the last event before silence is safe for the same reason (channel.pxd): the loop arms, by a
+read-modify-write of that word, and looks once more; a writer publishes, does the same, and rings whoever is
+announced. And so is the end: whoever closes sets `closed` and takes the lock; either the doorbell is armed by then
+and rung, or it is armed later and the look after it finds the channel closed.
 
 All that are armed are rung, not one of them as of the threads: a loop that was stopped while it waited would
 take a call and never answer it. One that finds nothing arms anew.
@@ -19,7 +19,8 @@ nobody writes to the descriptor any more, and its owner may close it. A descript
 written to and not yet read, so whoever polls it is about to look: nothing is lost by leaving it at that.
 """
 
-from tocsin._core.atomic cimport a32, a32_fetch_add_full, a32_fetch_sub_full
+from tocsin._core.atomic cimport a64
+from tocsin._core.sleepers cimport sleepers_announce_loop, sleepers_leave_loop
 from tocsin._core.thread cimport descriptor_ring, lock_drop, lock_t, lock_take
 
 
@@ -35,18 +36,18 @@ cdef struct Doorbells:
     Doorbell* armed
 
 
-cdef inline void doorbell_arm(Doorbells* all, Doorbell* bell, a32* sleepers) noexcept nogil:
+cdef inline void doorbell_arm(Doorbells* all, Doorbell* bell, a64* sleepers) noexcept nogil:
     """Have the next writer ring; the caller looks at the channel after this. The loop of the doorbell."""
     lock_take(&all.lock)
     if not bell.is_armed:
         bell.is_armed = True
         bell.following = all.armed
         all.armed = bell
-        a32_fetch_add_full(sleepers, 1)                                     # [reader-announced]
+        sleepers_announce_loop(sleepers)
     lock_drop(&all.lock)
 
 
-cdef inline void doorbell_disarm(Doorbells* all, Doorbell* bell, a32* sleepers) noexcept nogil:
+cdef inline void doorbell_disarm(Doorbells* all, Doorbell* bell, a64* sleepers) noexcept nogil:
     """Have nobody ring any more; harmless to repeat. Any thread."""
     cdef Doorbell** link = &all.armed
     lock_take(&all.lock)
@@ -55,11 +56,11 @@ cdef inline void doorbell_disarm(Doorbells* all, Doorbell* bell, a32* sleepers) 
             link = &link[0].following
         link[0] = bell.following
         bell.is_armed = False
-        a32_fetch_sub_full(sleepers, 1)
+        sleepers_leave_loop(sleepers)
     lock_drop(&all.lock)
 
 
-cdef inline void doorbells_ring(Doorbells* all, a32* sleepers) noexcept nogil:
+cdef inline void doorbells_ring(Doorbells* all, a64* sleepers) noexcept nogil:
     """Wake the loops that sleep. Any thread."""
     cdef Doorbell* bell
     lock_take(&all.lock)
@@ -67,6 +68,6 @@ cdef inline void doorbells_ring(Doorbells* all, a32* sleepers) noexcept nogil:
         bell = all.armed
         all.armed = bell.following
         bell.is_armed = False
-        a32_fetch_sub_full(sleepers, 1)
+        sleepers_leave_loop(sleepers)
         descriptor_ring(bell.descriptor)
     lock_drop(&all.lock)

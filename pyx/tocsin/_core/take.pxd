@@ -11,7 +11,7 @@ for other sleeping readers, stands in channel.pxd.
 from libc.stdint cimport uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_exchange_full, a32_load_seq_cst, a64_store_release, bytes_view
+from tocsin._core.atomic cimport a32_exchange_full, a64_load_seq_cst, a64_store_release, bytes_view
 from tocsin._core.channel cimport OVERFLOW_BLOCK, Channel, Listener, channel_call, channel_may_have
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_size
 from tocsin._core.kfifo cimport fifo_publish_out
@@ -24,6 +24,7 @@ from tocsin._core.segment cimport (
     segment_payload,
     segment_stride,
 )
+from tocsin._core.sleepers cimport sleepers_want_call
 from tocsin._core.thread cimport lock_drop, lock_take
 from tocsin._core.timer cimport expedite_work
 
@@ -117,7 +118,7 @@ cdef inline void channel_call_next(Channel* channel) noexcept nogil:
 
     A look suffices: those who sleep although there are events announced themselves before the writer's kick.
     """
-    if a32_load_seq_cst(&channel.sleepers) != 0:                            # [reader-announced]
+    if sleepers_want_call(a64_load_seq_cst(&channel.sleepers)):             # [reader-announced]
         channel_call(channel)
 
 
