@@ -1,6 +1,7 @@
 /* What the native cases need: producers, subscribers that do next to nothing, and floors: the least that a
  * thread would have to do. No GIL, no Python. */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +13,7 @@
 #define PAUSE() __asm__ volatile("" ::: "memory")
 #endif
 
-/* A producer that met a full queue tries again after so many pauses. */
+/* A producer that met a full queue tries again after so many pauses, and lets others have its core. */
 enum { FULL_PAUSES = 64 };
 
 static uint64_t now(void) {
@@ -66,6 +67,7 @@ int64_t produce(tocsin_producer *producer, uint64_t n, uint8_t event, const char
                 return error;
             for (int pause = 0; pause < FULL_PAUSES; pause++)
                 PAUSE();
+            sched_yield();
         }
         if (++turn == count)
             turn = 0;

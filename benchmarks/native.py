@@ -90,7 +90,7 @@ def boost() -> Any:
     except RuntimeError as error:
         missing = "boost/version.hpp" in str(error) or "spsc_queue.hpp" in str(error)
         return "Boost's headers are not installed (libboost-dev)" if missing else str(error)
-    for kind in ("spsc", "shared"):
+    for kind in ("spsc", "shared", "hops"):
         opening, closing, run = (getattr(library, f"{kind}_{name}") for name in ("open", "close", "run"))
         opening.restype, opening.argtypes = POINTER, []
         closing.restype, closing.argtypes = None, [POINTER]

@@ -1,5 +1,5 @@
-// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, and boost::lockfree::queue, which
-// several may push to, on that of paths/native_shared.py.
+// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, boost::lockfree::queue, which several may
+// push to, on that of paths/native_shared.py, and two spsc_queues, one behind the other, on that of paths/channel.py.
 //
 // Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
 // or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -83,10 +84,60 @@ std::int64_t run(Queue *q, std::uint64_t n, int pauses, bool all, bool clock, co
         r.event = 0;
         r.lost = 0;
         std::memcpy(r.payload, payload, sizeof r.payload);
-        while (!q->push(r))
+        while (!q->push(r)) {
             pause_for(full_pauses);
+            std::this_thread::yield();
+        }
     }
     consumer.join();
+    return stamps == n ? ended - began : -EIO;
+}
+
+struct hops {
+    queue first, second;
+};
+
+// Three threads, as a channel has: one that writes, one that hands on what it reads, and one that copies that to a
+// block, 4,096 records at a time. They may have fewer cores, so whoever finds nothing to do yields as well.
+std::int64_t run_hops(hops *h, std::uint64_t n, int pauses, const unsigned char *payload) {
+    const auto rest = [&] {
+        pause_for(pauses);
+        std::this_thread::yield();
+    };
+    std::int64_t ended = 0;
+    std::uint64_t stamps = 0;
+    std::thread middle([&] {
+        for (std::uint64_t taken = 0; taken < n;) {
+            const std::uint64_t found = h->first.consume_all([&](const record &r) {
+                while (!h->second.push(r))
+                    rest();
+            });
+            taken += found;
+            if (!found)
+                rest();
+        }
+    });
+    std::thread reader([&] {
+        std::vector<record> block(4096);
+        for (std::uint64_t taken = 0; taken < n;) {
+            const std::size_t found = h->second.pop(block.data(), block.size());
+            for (std::size_t i = 0; i < found; i++)
+                stamps += block[i].timestamp != 0;
+            taken += found;
+            if (!found)
+                rest();
+        }
+        ended = now();
+    });
+    const std::int64_t began = now();
+    for (std::uint64_t i = 0; i < n; i++) {
+        record r{1, sizeof r.payload, 0x80, 0, 0, {}};
+        std::memcpy(r.payload, payload, sizeof r.payload);
+        while (!h->first.push(r))
+            rest();
+    }
+    middle.join();
+    reader.join();
     return stamps == n ? ended - began : -EIO;
 }
 
@@ -103,6 +154,14 @@ void spsc_close(queue *q) { delete q; }
 std::int64_t spsc_run(queue *q, std::uint64_t n, int pauses, int all, int clock,
                       const unsigned char *payload) {
     return run(q, n, pauses, all, clock, payload);
+}
+
+hops *hops_open() { return new hops; }
+
+void hops_close(hops *h) { delete h; }
+
+std::int64_t hops_run(hops *h, std::uint64_t n, int pauses, int, int, const unsigned char *payload) {
+    return run_hops(h, n, pauses, payload);
 }
 
 shared *shared_open() { return new shared; }

@@ -44,6 +44,7 @@ LAYERS = [
         "forks",
         "event",
         "batch",
+        "fill",
         "reader",
         "opening",
         "doorbells",

@@ -4,8 +4,8 @@ The main thread reads; the producer is on a thread of its own, without the GIL. 
 4 MiB; the channel has room for 65,536 events, and a full one blocks its protocol, so every event arrives.
 Refusals are retries, as in native_to_native.py.
 
-The floors: Boost's queue with the same records, which is one hop where this has two; and iteration over
-events that are in the channel already, with no other thread about.
+The floors: the same three threads with two of Boost's queues between them, without keys, books or Python; and
+iteration over events that are in the channel already, with no other thread about.
 """
 
 import threading
@@ -22,7 +22,7 @@ path = Path("channel", "native to a channel, ns per event")
 N = 1_000_000
 CAPACITY = 1 << 16
 BATCHES, ITERATION = "native -> channel -> get_batch", "native -> channel -> iteration"
-BOOST, FILLED = "boost spsc_queue consume_all", "iteration, all events there, no other thread"
+BOOST, FILLED = "boost spsc_queue, two of them", "iteration, all events there, no other thread"
 
 path.target("-> get_batch: <= 15 ns", value_of(BATCHES), at_most=15, floor=value_of(BOOST))
 path.target("-> iteration: <= 80 ns", value_of(ITERATION), at_most=80, floor=value_of(FILLED))
@@ -68,7 +68,7 @@ def one_by_one(channel, n):
 
 path.case(BATCHES, N, needs=(native.here, channels))(through(in_batches))
 path.case(ITERATION, N, needs=(native.here, channels))(through(one_by_one))
-path.case(BOOST, N, peer=True, needs=(native.boost_here,))(boost(PAUSES[-1], take_all=True))
+path.case(BOOST, N, peer=True, needs=(native.boost_here,))(boost(PAUSES[-1], take_all=True, kind="hops"))
 
 
 @path.case(FILLED, CAPACITY, needs=(native.here, channels))

@@ -16,6 +16,7 @@ from tocsin._core.atomic cimport (
     a64_store_relaxed,
     bytes_get,
     bytes_put,
+    bytes_put_few,
 )
 from tocsin._core.channel cimport OVERFLOW_LATEST, Channel
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags, header_stride
@@ -97,7 +98,7 @@ cdef inline bint channel_put_behind(
         return False
     if not channel_has_place(channel, unpublished):
         return False
-    bytes_put(ring.fifo.data, offset, record, size)
+    bytes_put_few(ring.fifo.data, offset, record, size)
     at[0] += length
     return True
 

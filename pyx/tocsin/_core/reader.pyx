@@ -39,11 +39,11 @@ from tocsin._core.channel cimport (
 )
 from tocsin._core.core cimport core_is_inside, core_release
 from tocsin._core.event cimport Event, TypeRef, event_from_record
+from tocsin._core.fill cimport fill_streak
 from tocsin._core.take cimport (
     TAKE_MOST,
     channel_after_taking,
     channel_call_next,
-    channel_follow,
     channel_front,
     channel_settle,
     channel_step,
@@ -159,11 +159,9 @@ cdef class ChannelCore:
                 if type_of(channel, &record) != <PyObject*> batch.of:
                     break
                 has_memory = batch_add(batch, &record)
-                while has_memory:
+                if has_memory:
                     channel_step(channel, &record)
-                    if batch.count == limit or not channel_follow(channel, &record):
-                        break
-                    has_memory = batch_add(batch, &record)
+                    fill_streak(batch, channel, &record, limit)
             channel_settle(channel)
             is_more = channel_may_have(channel)
             lock_drop(&channel.lock)

@@ -11,9 +11,9 @@ for other sleeping readers, stands in channel.pxd.
 from libc.stdint cimport uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_exchange_full, a64_load_seq_cst, a64_store_release, bytes_view
+from tocsin._core.atomic cimport a32_exchange_full, a64_load_seq_cst, a64_store_release
 from tocsin._core.channel cimport OVERFLOW_BLOCK, Channel, Listener, channel_call, channel_may_have
-from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_size
+from tocsin._core.header cimport EventHeader, header_size
 from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.latest cimport latest_forget
 from tocsin._core.segment cimport (
@@ -49,28 +49,6 @@ cdef inline bint channel_front(Channel* channel, tocsin_event* event) noexcept n
     event.reserved = 0
     event.source = kind_source(segment_kind(segment, header.protocol, header.event), event.payload)
     event.lost = channel.carry + header.lost
-    return True
-
-
-cdef inline bint channel_follow(Channel* channel, tocsin_event* event) noexcept nogil:
-    """After channel_step(): the next event, if one of the same type lies right behind it, without another look.
-
-    False: perhaps there is one all the same; channel_front() knows. Under the lock.
-    """
-    cdef Segment* segment = channel.reading
-    cdef const EventHeader* header
-    if segment.at == segment.ring.fifo.in_seen:
-        return False
-    header = <const EventHeader*> bytes_view(
-        segment.ring.fifo.data, segment.at & segment.ring.fifo.mask, HEADER_BYTES
-    )
-    if header.protocol != event.protocol or header.event != event.event or header.size_flags > MAX_SIZE:
-        return False
-    event.timestamp = header.timestamp
-    event.size = header.size_flags
-    event.payload = segment_payload(segment, segment.at, event.size)
-    event.source = kind_source(segment_kind(segment, event.protocol, event.event), event.payload)
-    event.lost = header.lost
     return True
 
 
