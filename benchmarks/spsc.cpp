@@ -1,5 +1,6 @@
-// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, boost::lockfree::queue, which several may
-// push to, on that of paths/native_shared.py, and two spsc_queues, one behind the other, on that of paths/channel.py.
+// boost::lockfree::spsc_queue on the work of paths/native_to_native.py, boost::lockfree::queue, which
+// several may push to, on that of paths/native_shared.py, and two spsc_queues, one behind the other, on that
+// of paths/channel.py.
 //
 // Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
 // or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
@@ -97,8 +98,8 @@ struct hops {
     queue first, second;
 };
 
-// Three threads, as a channel has: one that writes, one that hands on what it reads, and one that copies that to a
-// block, 4,096 records at a time. They may have fewer cores, so whoever finds nothing to do yields as well.
+// Three threads, as a channel has: one that writes, one that hands on what it reads, and one that copies that
+// to a block, 4,096 records at a time. They may have fewer cores, so whoever finds nothing to do yields.
 std::int64_t run_hops(hops *h, std::uint64_t n, int pauses, const unsigned char *payload) {
     const auto rest = [&] {
         pause_for(pauses);

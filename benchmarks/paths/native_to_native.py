@@ -2,8 +2,8 @@
 
 The queue has the default 4 MiB, 87,381 records of 48 bytes, and a round is 4 million events: a flow, not a
 burst into an empty ring. The producer notifies flat out; when the queue is full it is refused, pauses 64
-times and tries again, so the refusals counted here are retries and nothing is lost. The subscriber reads
-each timestamp and counts.
+times, yields and tries again, so the refusals counted here are retries and nothing is lost. The subscriber
+reads each timestamp and counts.
 
 The peer is boost::lockfree::spsc_queue (spsc.cpp): a queue and no more (no keys, no sizes, no books), with
 the same ring bytes, records, payload and pauses of its producer. How long its consumer pauses after an empty

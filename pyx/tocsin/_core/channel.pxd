@@ -17,17 +17,16 @@ there is a place finds the bytes for it too.
 The last event before silence. A reader that finds nothing announces itself in `sleepers` and looks once more
 before it parks; a writer publishes its record and does a read-modify-write on the same word at the end of its
 streak [reader-announced]. The two operations have an order: either the reader's comes later, and its look sees
-the record; or the writer's does, and it finds the sleeper and rings. One sleeper is called for one streak, and
-none while it is on its way (sleepers.pxd): whoever takes an event and leaves others behind, or turns back with
-the ring in hand, calls the next one. Event loops sleep elsewhere, and are announced in the same way (doorbell.pxd).
+the record; or the writer's does, and it finds the sleeper and rings. One sleeper is called for one streak, once
+(sleepers.pxd): whoever takes an event and leaves others behind, or turns back with the ring in hand, calls the
+next one. Event loops sleep elsewhere, and are announced in the same way (doorbell.pxd).
 
 The end. Whoever closes sets `closed` and rings for all. A reader looks at `closed` before it looks for events:
 so what was put in before the end is found, and read to the last event [channel-closed].
 
 Room. A stage that waits for room (offer.pxd) says so in `room_wanted`, after it has put its work off, and looks
 once more; a reader that has made room does a read-modify-write on the same word [room-wanted] and hastens the
-work. So either the stage sees the room, or the reader sees the stage, whose work is then on the list of timers
-already.
+work. So either the stage sees the room, or the reader sees the stage, whose work is on the list of timers by then.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
