@@ -1,8 +1,8 @@
 """Filling a batch from a channel: what lies one behind the other, without a look at the channel for each.
 
-A reader copies under the lock of the channel, with the GIL, 64 events at most (TAKE_MOST). A batch has five columns,
-whose ends would be read and written again for each event, as would the place where the channel is being read; a
-streak of events of one type reads them once and writes them once. So a reader spends a fifth less on each event.
+A reader copies under the lock of the channel, with the GIL, 64 events at most (TAKE_MOST). A batch has five
+columns, whose ends would be read and written again for each event, as would the place where the channel is being
+read; a streak of events of one type reads and writes them once. So a reader spends a fifth less on each event.
 
 What isn't as plain, an event of another type, a pad, a record that may be overwritten in place, ends the streak
 and is for channel_front() (take.pxd).
