@@ -19,8 +19,9 @@ from benchmarks.targets import difference, value_of
 path = Path("footprint", "import and size")
 IMPORT, BARE, WHEEL = "python -c 'import tocsin'", "python -c pass", "the installed files, deflated"
 
-NEEDED = "bisect", "contextlib", "enum", "numbers", "struct", "threading", "typing", "weakref"
-LIBRARY = "python -c 'import typing, ...'"
+NEEDED = "bisect", "enum", "struct", "threading", "weakref"
+LIBRARY = "python -c 'import enum, ...'"
+FIRST = "the same, a typed protocol and a pipeline"
 
 path.target(
     "import tocsin: <= 15 ms beyond bare Python",
@@ -46,6 +47,12 @@ def process(code):
 
 path.case(BARE, 1, unit="ms")(process("pass"))
 path.case(IMPORT, 1, unit="ms")(process("import tocsin"))
+path.case(FIRST, 1, unit="ms")(
+    process(
+        "import tocsin as t; p = t.Protocol(1, 'p', {'e': t.EventType(0, {'a': 'u4'})}); "
+        "pipeline = t.Pipeline(); pipeline.register(p); pipeline.close()"
+    )
+)
 path.case(LIBRARY, 1, unit="ms")(process("import " + ", ".join(NEEDED)))
 
 
