@@ -172,6 +172,14 @@ def test_handle_begins_with_its_functions(pipeline: Any) -> None:
     assert ctypes.c_void_p.from_address(table + 8).value == producer.function
 
 
+@pytest.mark.parametrize("exclusive", [2, -1, None, "yes", 1.0])
+def test_exclusive_is_whatever_is_true(pipeline: Any, probe: Probe, exclusive: Any) -> None:
+    with pipeline.producer(BENCH, exclusive=exclusive) as producer:
+        assert producer.exclusive is bool(exclusive)
+        assert probe.notify(producer, PAIR, pair(1, 0), timestamp=1) == 0
+        assert probe.notify(producer, PAIR, pair(1, 0)) == 0
+
+
 @exclusive_or_not
 def test_function_of_one_handle_serves_another(make_pipeline: Any, exclusive: bool) -> None:
     def producer(exclusive: bool) -> tuple[Any, list[bytes], Any]:

@@ -88,7 +88,7 @@ cdef class ProducerCore:
         if core.native.start_late != NULL:
             core.native.start_late(core)         # whoever notifies by a handle can't
         producer_init(producer, q, core, exclusive)
-        producer.handle.functions = &functions[exclusive]
+        producer.handle.functions = &functions[producer.exclusive]      # 0 or 1, whatever was true
         core_keep(core, &producer.kept, producer, q)
         core_retain(core)
         self.producer = producer

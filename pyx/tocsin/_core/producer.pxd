@@ -110,16 +110,14 @@ cdef inline int producer_notify_exclusive(
     cdef EventsQueue* q = producer.queue
     cdef uint64_t at
     cdef uint64_t length = header_stride(size)
-    if (
-        not is_usual(payload, size, timestamp)
-        or not kick_is_fast(&producer.core.native.form)
-        or not producer.exclusive            # whoever keeps addresses may have taken that of another handle
-    ):
+    # Whoever keeps addresses may have taken that of another handle.
+    if not is_usual(payload, size, timestamp) or not producer.exclusive:
         return producer.notify(handle, event, payload, size, timestamp)
     a32_store_relaxed(&producer.inside, 1)                                  # [producer-inside]
     barrier_here()
     if (
-        a32_load_seq_cst(&producer.closed)                                  # [producer-closed]
+        not kick_is_fast(&producer.core.native.form)
+        or a32_load_seq_cst(&producer.closed)                               # [producer-closed]
         or a32_load_relaxed(&q.closed)
         or not payload_is_plain(q.rules[event], size)
         or ring_claim_locked(&q.ring, length, &at) != CLAIMED
@@ -198,11 +196,14 @@ cdef inline int producer_notify(
 
 
 cdef inline void producer_enter(Producer* producer) noexcept nogil:
-    """Announce the call that begins, before the look at `closed`. The exclusive producer's thread."""
-    if kick_is_fast(&producer.core.native.form):
-        a32_store_relaxed(&producer.inside, 1)                              # [producer-inside]
-        barrier_here()
-    else:
+    """Announce the call that begins, before the look at `closed`. The exclusive producer's thread.
+
+    The form is read after the store, as by who kicks (kick.pxd): so the store is on its way already if the form
+    changes, however long this thread stands still in between.
+    """
+    a32_store_relaxed(&producer.inside, 1)                                  # [producer-inside]
+    barrier_here()
+    if not kick_is_fast(&producer.core.native.form):
         a32_exchange_full(&producer.inside, 1)                              # [producer-inside]
 
 

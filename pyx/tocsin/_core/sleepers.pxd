@@ -14,6 +14,8 @@ something, takes that, and calls the next one for the rest; or it gave up in tim
 before. And a thread that parks is never counted as called by mistake: a call wakes one of those who park, if any
 does, and whoever is on the way there sees that the bell was rung. There may be fewer calls in the word than
 threads that were called, for somebody who wasn't called may have left first; that costs another call, no more.
+Whoever has counted a call and is preempted before it rings holds its sleeper up meanwhile, though not for longer
+than one sleep lasts (times.pyx).
 """
 
 from libc.stdint cimport uint64_t

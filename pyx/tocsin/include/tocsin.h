@@ -68,8 +68,8 @@ struct tocsin_producer {
  *
  * Any thread, without the GIL; from one thread at a time with an exclusive producer. Copies the
  * payload, which must not change meanwhile; does not allocate, takes no lock, and makes no system call but
- * the wake of a sleeping worker. So a C signal handler may call it too - on Linux; with TOCSIN_PORTABLE=1 the
- * wake takes a mutex. */
+ * the wake of a sleeping worker. So a C signal handler may call it too, with a shared producer - on Linux;
+ * with TOCSIN_PORTABLE=1 the wake takes a mutex. */
 static inline int tocsin_notify(tocsin_producer *producer, uint8_t event, const void *payload, uint32_t size,
                                 uint64_t timestamp) {
     return producer->functions->notify(producer, event, payload, size, timestamp);
