@@ -12,14 +12,15 @@ poured into.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed, bytes_view
+from tocsin._core.atomic cimport a32_load_relaxed, a64_load_relaxed, bytes_put, bytes_view, shared_bytes
 from tocsin._core.chain cimport Subscriber, subscriber_is_active, subscriber_is_behind
 from tocsin._core.channel cimport Channel, Listener
-from tocsin._core.equeue cimport EventsQueue, Stage
+from tocsin._core.equeue cimport Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
 from tocsin._core.ledger cimport ledger_begin_call, ledger_note
 from tocsin._core.offer cimport channel_count_offered, listener_touch
-from tocsin._core.put cimport channel_publish, channel_put_behind
+from tocsin._core.put cimport channel_places, channel_publish, channel_room
+from tocsin._core.ring cimport Ring
 from tocsin._core.thread cimport lock_drop, lock_take
 
 
@@ -57,32 +58,37 @@ cdef inline uint32_t stage_pour(
 cdef inline uint32_t stage_copy(
     Stage* stage, const Subscriber* subscriber, Channel* channel, uint64_t limit, uint32_t most
 ) noexcept nogil:
-    """Copy records of one type as they are from the queue to the channel: how many. As a writer of the channel."""
-    cdef EventsQueue* q = stage.queue
-    cdef uint64_t at = a64_load_relaxed(&channel.writing.ring.fifo.in_)       # our own word
-    cdef const EventHeader* header
-    cdef uint64_t offset
-    cdef uint32_t event = 0
-    cdef uint32_t size
+    """Copy records of one type as they are from the queue to the channel: how many. As a writer of the channel.
+
+    They lie in one piece, here and there, and are copied as one.
+    """
+    cdef const shared_bytes* data = stage.queue.ring.fifo.data
+    cdef uint64_t mask = stage.queue.ring.fifo.mask
+    cdef uint64_t begin = stage.position & mask
+    cdef Ring* into = &channel.writing.ring
+    cdef uint64_t at = a64_load_relaxed(&into.fifo.in_)       # our own word
+    cdef uint64_t room, length
+    cdef uint64_t copied = 0
+    cdef const EventHeader* header = <const EventHeader*> bytes_view(data, begin, HEADER_BYTES)
+    cdef uint32_t event = header.event
     cdef uint32_t n = 0
-    if channel.unreported != 0:
+    if channel.unreported != 0 or header.size_flags > MAX_SIZE:
         return 0
+    room = min(channel_room(channel, at, most * header_stride(header.size_flags)), mask + 1 - begin)
+    most = <uint32_t> min(<uint64_t> most, channel_places(channel, most))
     while n < most and stage.position != limit and not a32_load_relaxed(&stage.wq.halted):
         if not subscriber_is_active(subscriber):
             break
-        offset = stage.position & q.ring.fifo.mask
-        header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
-        size = header.size_flags
-        if n == 0:
-            event = header.event
-        if size > MAX_SIZE or header.lost != 0 or header.event != event:
+        header = <const EventHeader*> bytes_view(data, stage.position & mask, HEADER_BYTES)
+        if header.size_flags > MAX_SIZE or header.lost != 0 or header.event != event:
             break
-        if not channel_put_behind(
-            channel, n, &at, bytes_view(q.ring.fifo.data, offset, HEADER_BYTES + size), HEADER_BYTES + size
-        ):
+        length = header_stride(header.size_flags)
+        if copied + length > room:
             break
-        stage.position += header_stride(size)
+        copied += length
+        stage.position += length
         n += 1
     if n != 0:
-        channel_publish(channel, n, at)
+        bytes_put(into.fifo.data, at & into.fifo.mask, bytes_view(data, begin, copied), copied)
+        channel_publish(channel, n, at + copied)
     return n

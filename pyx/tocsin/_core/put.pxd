@@ -16,7 +16,6 @@ from tocsin._core.atomic cimport (
     a64_store_relaxed,
     bytes_get,
     bytes_put,
-    bytes_put_few,
 )
 from tocsin._core.channel cimport OVERFLOW_LATEST, Channel
 from tocsin._core.header cimport HEADER_BYTES, HEADER_PAD, EventHeader, header_size_flags, header_stride
@@ -84,23 +83,17 @@ cdef inline bint channel_put(Channel* channel, const tocsin_event* event) noexce
     return True
 
 
-cdef inline bint channel_put_behind(
-    Channel* channel, uint64_t unpublished, uint64_t* at, const void* record, uint64_t size
-) noexcept nogil:
-    """Copy a whole record behind those that were put in and not published yet; False: not so simple. A writer.
+cdef inline uint64_t channel_places(Channel* channel, uint64_t wanted) noexcept nogil:
+    """How many events there is place for; as many as are wanted at least, if so many readers have taken. A writer."""
+    channel_has_place(channel, wanted - 1)
+    return channel.capacity - (a64_load_relaxed(&channel.n_in) - channel.out_seen)
 
-    `at` is where it goes, and where the next one would. Room behind the end of the ring is for channel_put().
-    """
+
+cdef inline uint64_t channel_room(Channel* channel, uint64_t in_, uint64_t wanted) noexcept nogil:
+    """How many bytes can be written in one piece at `in_`, the end of what was put in; wanted: likewise. A writer."""
     cdef Ring* ring = &channel.writing.ring
-    cdef uint64_t offset = at[0] & ring.fifo.mask
-    cdef uint64_t length = (size + HEADER_BYTES - 1) & ~<uint64_t> (HEADER_BYTES - 1)
-    if length > ring.fifo.mask + 1 - offset or not fifo_free_for(&ring.fifo, at[0], length):
-        return False
-    if not channel_has_place(channel, unpublished):
-        return False
-    bytes_put_few(ring.fifo.data, offset, record, size)
-    at[0] += length
-    return True
+    fifo_free_for(&ring.fifo, in_, wanted)
+    return ring.fifo.mask + 1 - max(in_ - ring.fifo.out_seen, in_ & ring.fifo.mask)
 
 
 cdef inline void channel_publish(Channel* channel, uint64_t n, uint64_t in_) noexcept nogil:
