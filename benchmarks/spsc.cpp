@@ -4,7 +4,8 @@
 //
 // Records of 48 bytes in a ring of 4 MiB, a producer, and a consumer thread that takes them one by one (pop)
 // or all that are there (consume_all) and reads each timestamp. Either side pauses when it finds nothing to
-// do, the producer as long as the one in native.c. The shared queue has 65,534 records, the most that it can.
+// do, the producer as long as the one in native.c, but without a yield, which would cost it half its speed.
+// The shared queue has 65,534 records, the most that it can.
 #include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <boost/version.hpp>
@@ -85,10 +86,8 @@ std::int64_t run(Queue *q, std::uint64_t n, int pauses, bool all, bool clock, co
         r.event = 0;
         r.lost = 0;
         std::memcpy(r.payload, payload, sizeof r.payload);
-        while (!q->push(r)) {
+        while (!q->push(r))
             pause_for(full_pauses);
-            std::this_thread::yield();
-        }
     }
     consumer.join();
     return stamps == n ? ended - began : -EIO;

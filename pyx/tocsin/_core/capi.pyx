@@ -19,6 +19,7 @@ from tocsin._core.atomic cimport a32_load_relaxed, a32_store_relaxed
 from tocsin._core.bridge cimport gil_is_gone
 from tocsin._core.core cimport Core, core_keep, core_release, core_retain, equeue_fault_in, equeue_is_quiet
 from tocsin._core.equeue cimport EventsQueue
+from tocsin._core.kick cimport kick_is_fast
 from tocsin._core.memory cimport memory_alloc
 from tocsin._core.notify cimport NotifyCore
 from tocsin._core.producer cimport (
@@ -43,9 +44,10 @@ from tocsin.errors import ExclusiveError
 cdef const char* PRODUCER_CAPSULE = "tocsin.producer"
 cdef tuple SUBSCRIBER_CAPSULES = (b"tocsin.subscriber", b"int (void *, tocsin_event const *)")
 
-cdef tocsin_functions[2] functions      # of shared producers, and of exclusive ones
+cdef tocsin_functions[3] functions      # of shared producers, of exclusive ones, and of these in the sure form
 functions[0] = [TOCSIN_ABI_VERSION, sizeof(tocsin_functions), producer_notify_shared]
 functions[1] = [TOCSIN_ABI_VERSION, sizeof(tocsin_functions), producer_notify_exclusive]
+functions[2] = [TOCSIN_ABI_VERSION, sizeof(tocsin_functions), producer_notify]
 
 
 cdef void capsule_is_gone(object capsule) noexcept:
@@ -77,6 +79,7 @@ cdef class ProducerCore:
         cdef StageBridge bridge = (<NotifyCore> owner).bridges[protocol]
         cdef EventsQueue* q = bridge.q
         cdef Core* core = (<NotifyCore> owner).core
+        cdef int kind
         if a32_load_relaxed(&q.exclusive):
             raise ExclusiveError(
                 f"protocol {protocol:#x}: an exclusive producer has the protocol for itself; close it first"
@@ -88,7 +91,8 @@ cdef class ProducerCore:
         if core.native.start_late != NULL:
             core.native.start_late(core)         # whoever notifies by a handle can't
         producer_init(producer, q, core, exclusive)
-        producer.handle.functions = &functions[producer.exclusive]      # 0 or 1, whatever was true
+        kind = 0 if not exclusive else 1 if kick_is_fast(&core.native.form) else 2
+        producer.handle.functions = &functions[kind]
         core_keep(core, &producer.kept, producer, q)
         core_retain(core)
         self.producer = producer

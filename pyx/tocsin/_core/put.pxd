@@ -84,13 +84,13 @@ cdef inline bint channel_put(Channel* channel, const tocsin_event* event) noexce
 
 
 cdef inline uint64_t channel_places(Channel* channel, uint64_t wanted) noexcept nogil:
-    """How many events there is place for; as many as are wanted at least, if so many readers have taken. A writer."""
+    """How many events there is place for: looks at the readers if it would be fewer than are wanted. A writer."""
     channel_has_place(channel, wanted - 1)
     return channel.capacity - (a64_load_relaxed(&channel.n_in) - channel.out_seen)
 
 
 cdef inline uint64_t channel_room(Channel* channel, uint64_t in_, uint64_t wanted) noexcept nogil:
-    """How many bytes can be written in one piece at `in_`, the end of what was put in; wanted: likewise. A writer."""
+    """How many bytes can be written in one piece at `in_`, the end of the records; wanted: as above. A writer."""
     cdef Ring* ring = &channel.writing.ring
     fifo_free_for(&ring.fifo, in_, wanted)
     return ring.fifo.mask + 1 - max(in_ - ring.fifo.out_seen, in_ & ring.fifo.mask)
