@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import weakref
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,16 +31,22 @@ def books(pipeline: tocsin.Pipeline) -> tocsin.ProtocolStats:
 exclusive_or_not = pytest.mark.parametrize("exclusive", [False, True], ids=["shared", "exclusive"])
 
 
+@pytest.fixture(params=[NOW, 1], ids=["now", "stamped"])
+def notify(probe: Probe, request: Any) -> Any:
+    """tocsin_notify(), by the general way and by that of usual events."""
+    return partial(probe.notify, timestamp=request.param)
+
+
 # -- answers ---------------------------------------------------------------------------------------
 
 
 @exclusive_or_not
-def test_accepted_event_is_delivered(pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_accepted_event_is_delivered(pipeline: Any, notify: Any, exclusive: bool) -> None:
     seen: list[Any] = []
     pipeline.subscribe(BENCH, seen.append)
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
-        assert probe.notify(producer, PAIR, pair(3, 9000)) == 0
-        assert probe.notify(producer, RAW, b"raw") == 0
+        assert notify(producer, PAIR, pair(3, 9000)) == 0
+        assert notify(producer, RAW, b"raw") == 0
     pipeline.flush()
     assert [(event.type, event.source, event.payload) for event in seen] == [
         (BENCH.pair, 3, pair(3, 9000)),
@@ -48,10 +55,10 @@ def test_accepted_event_is_delivered(pipeline: Any, probe: Probe, exclusive: boo
 
 
 @exclusive_or_not
-def test_unknown_event(pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_unknown_event(pipeline: Any, notify: Any, exclusive: bool) -> None:
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
-        assert probe.notify(producer, 2, pair(0, 0)) == -errno.EINVAL
-        assert probe.notify(producer, 255, b"") == -errno.EINVAL
+        assert notify(producer, 2, pair(0, 0)) == -errno.EINVAL
+        assert notify(producer, 255, b"") == -errno.EINVAL
     assert pipeline.stats().unknown == 2
     assert books(pipeline).accepted == books(pipeline).invalid == 0
 
@@ -60,24 +67,24 @@ def test_unknown_event(pipeline: Any, probe: Probe, exclusive: bool) -> None:
 @pytest.mark.parametrize(
     ("event", "size"), [(PAIR, 0), (PAIR, 7), (PAIR, 9), (PAIR, 2**32 - 1), (RAW, 65), (RAW, 2**31)]
 )
-def test_impossible_size(pipeline: Any, probe: Probe, exclusive: bool, event: int, size: int) -> None:
+def test_impossible_size(pipeline: Any, notify: Any, exclusive: bool, event: int, size: int) -> None:
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
-        assert probe.notify(producer, event, bytes(80), size) == -errno.EINVAL
+        assert notify(producer, event, bytes(80), size) == -errno.EINVAL
     assert (books(pipeline).invalid, books(pipeline).accepted) == (1, 0)
 
 
 @exclusive_or_not
-def test_null_payload(pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_null_payload(pipeline: Any, notify: Any, exclusive: bool) -> None:
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
-        assert probe.notify(producer, PAIR, None, 8) == -errno.EINVAL
-        assert probe.notify(producer, RAW, None, 1) == -errno.EINVAL
+        assert notify(producer, PAIR, None, 8) == -errno.EINVAL
+        assert notify(producer, RAW, None, 1) == -errno.EINVAL
         assert books(pipeline).invalid == 2
-        assert probe.notify(producer, RAW, None, 0) == 0  # nothing of no bytes: an event without payload
+        assert notify(producer, RAW, None, 0) == 0  # nothing of no bytes: an event without payload
     assert books(pipeline).accepted == 1
 
 
 @exclusive_or_not
-def test_no_room(make_pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_no_room(make_pipeline: Any, notify: Any, exclusive: bool) -> None:
     pipeline = make_pipeline()
     pipeline.register(BENCH, queue_size=1024)
     seen: list[Any] = []
@@ -85,25 +92,25 @@ def test_no_room(make_pipeline: Any, probe: Probe, exclusive: bool) -> None:
     pipeline.freeze()
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
         room = 1024 // 32
-        answers = [probe.notify(producer, PAIR, pair(1, number)) for number in range(room + 5)]
+        answers = [notify(producer, PAIR, pair(1, number)) for number in range(room + 5)]
         assert answers == [0] * room + [-errno.ENOBUFS] * 5
         assert (books(pipeline).accepted, books(pipeline).refused) == (room, 5)
         assert books(pipeline).pending == room
         pipeline.thaw()
         pipeline.flush()
-        assert probe.notify(producer, PAIR, pair(1, 99)) == 0
+        assert notify(producer, PAIR, pair(1, 99)) == 0
     pipeline.flush()
     assert [event.report.number for event in seen] == [*range(room), 99]
     assert [event.lost for event in seen] == [0] * room + [5]
 
 
-def test_busy_while_another_one_is_exclusive(pipeline: Any, probe: Probe) -> None:
+def test_busy_while_another_one_is_exclusive(pipeline: Any, notify: Any) -> None:
     shared = pipeline.producer(BENCH)
     with pipeline.producer(BENCH, exclusive=True) as exclusive:
-        assert probe.notify(shared, PAIR, pair(1, 0)) == -errno.EBUSY
-        assert probe.notify(exclusive, PAIR, pair(1, 0)) == 0
-    assert probe.notify(exclusive, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
-    assert probe.notify(shared, PAIR, pair(1, 0)) == 0
+        assert notify(shared, PAIR, pair(1, 0)) == -errno.EBUSY
+        assert notify(exclusive, PAIR, pair(1, 0)) == 0
+    assert notify(exclusive, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
+    assert notify(shared, PAIR, pair(1, 0)) == 0
     assert books(pipeline).accepted == 2
 
 
@@ -111,27 +118,27 @@ def test_busy_while_another_one_is_exclusive(pipeline: Any, probe: Probe) -> Non
 
 
 @exclusive_or_not
-def test_closed_producer(pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_closed_producer(pipeline: Any, notify: Any, exclusive: bool) -> None:
     producer = pipeline.producer(BENCH, exclusive=exclusive)
     assert producer.close()
     assert producer.close()
-    assert probe.notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
+    assert notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
     assert pipeline.stats().closed == 1
     assert books(pipeline).accepted == 0
 
 
 @exclusive_or_not
-def test_closed_pipeline(pipeline: Any, probe: Probe, exclusive: bool) -> None:
+def test_closed_pipeline(pipeline: Any, notify: Any, exclusive: bool) -> None:
     producer = pipeline.producer(BENCH, exclusive=exclusive)
     pipeline.close()
-    assert probe.notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
+    assert notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
     assert producer.closed
     assert pipeline.stats().closed == 1
     assert producer.close()
 
 
 @exclusive_or_not
-def test_handle_outlives_the_pipeline(probe: Probe, exclusive: bool) -> None:
+def test_handle_outlives_the_pipeline(notify: Any, exclusive: bool) -> None:
     pipeline = tocsin.Pipeline()
     pipeline.register(BENCH)
     producer = pipeline.producer(BENCH, exclusive=exclusive)
@@ -139,13 +146,13 @@ def test_handle_outlives_the_pipeline(probe: Probe, exclusive: bool) -> None:
     del pipeline
     gc.collect()
     assert gone() is None
-    assert probe.notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
+    assert notify(producer, PAIR, pair(1, 0)) == -errno.ESHUTDOWN
     with pytest.raises(tocsin.ClosedError):
         producer.notify(PAIR, pair(1, 0))
     assert producer.close()
 
 
-def test_capsule_is_a_handle(probe: Probe) -> None:
+def test_capsule_is_a_handle() -> None:
     pipeline = tocsin.Pipeline()
     pipeline.register(BENCH)
     producer = pipeline.producer(BENCH)
@@ -173,11 +180,10 @@ def test_handle_begins_with_its_functions(pipeline: Any) -> None:
 
 
 @pytest.mark.parametrize("exclusive", [2, -1, None, "yes", 1.0])
-def test_exclusive_is_whatever_is_true(pipeline: Any, probe: Probe, exclusive: Any) -> None:
+def test_exclusive_is_whatever_is_true(pipeline: Any, notify: Any, exclusive: Any) -> None:
     with pipeline.producer(BENCH, exclusive=exclusive) as producer:
         assert producer.exclusive is bool(exclusive)
-        assert probe.notify(producer, PAIR, pair(1, 0), timestamp=1) == 0
-        assert probe.notify(producer, PAIR, pair(1, 0)) == 0
+        assert notify(producer, PAIR, pair(1, 0)) == 0
 
 
 @exclusive_or_not

@@ -50,7 +50,7 @@ def test_instances_are_tuples_with_defaults_and_methods() -> None:
     assert Ours("b") == ("b", ())
     assert typing.get_type_hints(Ours) == typing.get_type_hints(Theirs)
     with pytest.raises(TypeError):
-        Ours()  # type: ignore[call-arg]
+        Ours()  # type: ignore[call-arg]  # what has no default must be given
 
 
 def test_instances_are_copied_and_pickled() -> None:
