@@ -60,16 +60,18 @@ def number(timeout: Any) -> float:
 
 def seconds(timeout: Any) -> float:
     """Return a checked timeout of a channel that blocks."""
-    if not 0 <= number(timeout) <= TIMEOUT_MAX:
+    limit = number(timeout)
+    if not 0 <= limit <= TIMEOUT_MAX:
         raise ValueError(f"timeout must be 0 to {TIMEOUT_MAX:g} seconds, not {timeout!r}")
-    return number(timeout)
+    return limit
 
 
 def deadline_of(timeout: Any) -> float:
     """Return when `timeout` seconds will be over, by time.monotonic()."""
-    if not number(timeout) >= 0:
+    limit = number(timeout)
+    if not limit >= 0:
         raise ValueError(f"timeout must be at least 0 seconds or None, not {timeout!r}")
-    return time.monotonic() + min(number(timeout), 1e9)
+    return time.monotonic() + min(limit, TIMEOUT_MAX)
 
 
 class Channel(ChannelCore["R"]):
