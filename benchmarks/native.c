@@ -1,7 +1,9 @@
 /* What the native cases need: producers, subscribers that do next to nothing, and floors: the least that a
  * thread would have to do. No GIL, no Python. */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <string.h>
 #include <time.h>
 
@@ -189,21 +191,61 @@ static int call_came(void *argument) {
     return 0;
 }
 
-/* Ask the interpreter n times for a call on its main thread, by Py_AddPendingCall, `gap` ns or more apart.
- * 0; or 1 if one did not come within `patience` ns. */
-int64_t ask_for_calls(int (*add)(int (*)(void *), void *), uint64_t n, uint64_t gap, struct lone *lone,
+typedef int (*adder)(int (*)(void *), void *);
+
+struct asker {
+    adder add;
+    struct lone *lone;
+    sem_t wanted;
+    int ended;
+};
+
+static void *ask_when_woken(void *argument) {
+    struct asker *asker = argument;
+    for (;;) {
+        while (sem_wait(&asker->wanted))
+            ;
+        if (asker->ended)
+            return NULL;
+        asker->add(call_came, asker->lone);
+    }
+}
+
+static int call_at_once(int (*function)(void *), void *argument) {
+    return function(argument);
+}
+
+/* Ask the interpreter n times for a call on its main thread, by Py_AddPendingCall, `gap` ns or more apart;
+ * without it (NULL) whoever would ask makes the call. over_thread: a thread that sleeps is woken to ask.
+ * 0; an error; or 1 if a call did not come within `patience` ns. */
+int64_t ask_for_calls(adder add, uint64_t n, uint64_t gap, struct lone *lone, int over_thread,
                       uint64_t patience) {
-    for (uint64_t i = 0; i < n; i++) {
+    struct asker asker = {.add = add ? add : call_at_once, .lone = lone};
+    pthread_t thread;
+    int late = 0;
+    if (over_thread && sem_init(&asker.wanted, 0, 0))
+        return -errno;
+    if (over_thread && pthread_create(&thread, NULL, ask_when_woken, &asker))
+        return -EAGAIN;
+    for (uint64_t i = 0; i < n && !late; i++) {
         spin(gap + i * 7919 % (gap / 2));
         uint64_t began = lone->waits[i] = now();
-        add(call_came, lone);
-        while (__atomic_load_n(&lone->arrived, __ATOMIC_ACQUIRE) <= i) {
-            if (now() - began > patience)
-                return 1;
+        if (over_thread)
+            sem_post(&asker.wanted);
+        else
+            asker.add(call_came, lone);
+        while (__atomic_load_n(&lone->arrived, __ATOMIC_ACQUIRE) <= i && !late) {
+            late = now() - began > patience;
             PAUSE();
         }
     }
-    return 0;
+    if (over_thread) {
+        asker.ended = 1;
+        sem_post(&asker.wanted);
+        pthread_join(thread, NULL);
+        sem_destroy(&asker.wanted);
+    }
+    return late;
 }
 
 /* Read n lines of 64 bytes, of `count` in turn, far apart; the ns that it took. */

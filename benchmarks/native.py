@@ -59,7 +59,7 @@ def helper() -> Any:
         "send_alone": [POINTER, U64, event, text, u32, POINTER, U64, ctypes.c_int, U64],
         "burn": [POINTER],
         "raise_flags": [U64, U64, POINTER],
-        "ask_for_calls": [POINTER, U64, U64, POINTER, U64],
+        "ask_for_calls": [POINTER, U64, U64, POINTER, ctypes.c_int, U64],
         "read_lines": [POINTER, U64, U64],
         "write_records": [POINTER, U64, U64, text, ctypes.c_int],
         "copy_columns": [POINTER, U64, U64, POINTER, U64],
