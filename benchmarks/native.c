@@ -211,9 +211,7 @@ static void *ask_when_woken(void *argument) {
     }
 }
 
-static int call_at_once(int (*function)(void *), void *argument) {
-    return function(argument);
-}
+static int call_at_once(int (*function)(void *), void *argument) { return function(argument); }
 
 /* Ask the interpreter n times for a call on its main thread, by Py_AddPendingCall, `gap` ns or more apart;
  * without it (NULL) whoever would ask makes the call. over_thread: a thread that sleeps is woken to ask.
