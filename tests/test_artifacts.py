@@ -224,12 +224,13 @@ def test_pure_wheel_does_not_pass_for_the_compiled_one(pure_python: Path, place:
 def test_core_that_was_built_and_cannot_be_imported_raises(python: Path, place: Path) -> None:
     (site,) = (place / "venv" / "lib").glob("python*/site-packages")
     shutil.copytree(site / "tocsin", place / "damaged" / "tocsin")
-    for module in (place / "damaged" / "tocsin" / "_core").glob("engine.*.so"):
-        module.write_bytes(b"this is no library")
-    script = "import sys; sys.path.insert(0, 'damaged'); import tocsin"
-    result = run(python, "-c", script, cwd=place)
-    assert result.returncode != 0
-    assert "ImportError" in result.stdout
+    for damaged, statement in (("engine.*.so", "from tocsin import Pipeline"), ("*.so", "import tocsin")):
+        for module in (place / "damaged" / "tocsin" / "_core").glob(damaged):
+            module.write_bytes(b"this is no library")
+        script = f"import sys; sys.path.insert(0, 'damaged'); {statement}"
+        result = run(python, "-c", script, cwd=place)
+        assert result.returncode != 0
+        assert "ImportError" in result.stdout
 
 
 # ----------------------------------------------------------------------------------- a failed compile

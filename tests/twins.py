@@ -33,6 +33,9 @@ def load(backend: str) -> Any:
     os.environ["TOCSIN_BACKEND"] = backend
     try:
         twin = importlib.import_module("tocsin")
+        for module in (twin, twin.backend):
+            for name in module.__all__:
+                getattr(module, name)  # imported while the twin has the name of the package
     finally:
         os.environ.pop("TOCSIN_BACKEND")
         if before is not None:

@@ -5,9 +5,9 @@ next bytecode boundary. The producer is native, on a thread of its own. With eve
 native worker is still looking around when the next one comes (spinning); half a millisecond apart it sleeps.
 
 A floor is a native thread that asks the interpreter for a call by Py_AddPendingCall, without any queue; a C
-function is called. Where there are only two cores, which the producer and the computing thread have, nobody else
-can be looking around, and the floor is that of a sleeping thread that is woken to ask. Before Python 3.12 such a
-call does not interrupt a thread that computes: there the woken thread's own first line is the floor.
+function is called. Where there are only two cores, which the producer and the computing thread have, nobody
+else can be looking around, and the floor is that of a sleeping thread that is woken to ask. Before Python
+3.12 such a call interrupts nobody who computes: there the woken thread's own first line is the floor.
 
 The peer's consumer is a thread: it gets the GIL when the computing thread's switch interval of 5 ms is over.
 The main thread stamps, puts, and goes on computing.
@@ -87,7 +87,7 @@ path.case(ASLEEP, N, each=True, needs=(native.here, main_thread))(computed(GAP_N
 
 
 def asked(add, *, over_thread):
-    """Return a world in which the interpreter is asked for calls, or whoever would ask makes them (add: None)."""
+    """Return a world in which the interpreter is asked for calls; add=None: who would ask makes them."""
 
     def world():
         def run(n):

@@ -4,27 +4,33 @@ An accepted event is delivered once, in order, without waiting for a later one; 
 delivered is counted. Start with Protocol, EventType and Pipeline.
 """
 
-from tocsin.backend import EventHeader
-from tocsin.channel import Channel
-from tocsin.errors import (
-    ClosedError,
-    ExclusiveError,
-    PayloadError,
-    SourceError,
-    TocsinError,
-    UnknownEventError,
-)
-from tocsin.event import Batch, Event
-from tocsin.failure import Failure
-from tocsin.fifo import Kfifo, RecordFifo, TypedFifo
-from tocsin.key import ALL, Key
-from tocsin.notifier import BAD, DONE, OK, STOP, NotifierChain
-from tocsin.pipeline import Pipeline
-from tocsin.producer import Producer
-from tocsin.protocol import EventType, Protocol
-from tocsin.stats import ChannelStats, PipelineStats, ProtocolStats, SubscriptionStats
-from tocsin.subscription import Subscription
-from tocsin.workqueue import Work, WorkQueue
+import tocsin.backend  # which one it is is settled, or refused, before anything else
+import tocsin.exit  # noqa: F401  its hook has to come before those of the program
+from tocsin.lazy import asked_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tocsin.backend import EventHeader
+    from tocsin.channel import Channel
+    from tocsin.errors import (
+        ClosedError,
+        ExclusiveError,
+        PayloadError,
+        SourceError,
+        TocsinError,
+        UnknownEventError,
+    )
+    from tocsin.event import Batch, Event
+    from tocsin.failure import Failure
+    from tocsin.fifo import Kfifo, RecordFifo, TypedFifo
+    from tocsin.key import ALL, Key
+    from tocsin.notifier import BAD, DONE, OK, STOP, NotifierChain
+    from tocsin.pipeline import Pipeline
+    from tocsin.producer import Producer
+    from tocsin.protocol import EventType, Protocol
+    from tocsin.stats import ChannelStats, PipelineStats, ProtocolStats, SubscriptionStats
+    from tocsin.subscription import Subscription
+    from tocsin.workqueue import Work, WorkQueue
 
 __all__ = [
     "ALL",
@@ -63,6 +69,43 @@ __all__ = [
 ]
 
 
+# Where each name is, which is imported when somebody asks for the name.
+PLACES = {
+    "ALL": "tocsin.key",
+    "BAD": "tocsin.notifier",
+    "DONE": "tocsin.notifier",
+    "OK": "tocsin.notifier",
+    "STOP": "tocsin.notifier",
+    "Batch": "tocsin.event",
+    "Channel": "tocsin.channel",
+    "ChannelStats": "tocsin.stats",
+    "ClosedError": "tocsin.errors",
+    "Event": "tocsin.event",
+    "EventHeader": "tocsin.backend",
+    "EventType": "tocsin.protocol",
+    "ExclusiveError": "tocsin.errors",
+    "Failure": "tocsin.failure",
+    "Key": "tocsin.key",
+    "Kfifo": "tocsin.fifo",
+    "NotifierChain": "tocsin.notifier",
+    "PayloadError": "tocsin.errors",
+    "Pipeline": "tocsin.pipeline",
+    "PipelineStats": "tocsin.stats",
+    "Producer": "tocsin.producer",
+    "Protocol": "tocsin.protocol",
+    "ProtocolStats": "tocsin.stats",
+    "RecordFifo": "tocsin.fifo",
+    "SourceError": "tocsin.errors",
+    "Subscription": "tocsin.subscription",
+    "SubscriptionStats": "tocsin.stats",
+    "TocsinError": "tocsin.errors",
+    "TypedFifo": "tocsin.fifo",
+    "UnknownEventError": "tocsin.errors",
+    "Work": "tocsin.workqueue",
+    "WorkQueue": "tocsin.workqueue",
+}
+
+
 def get_include() -> str:
     """Return the directory of tocsin.h, for C, C++ and Cython builds."""
     from pathlib import Path
@@ -73,9 +116,12 @@ def get_include() -> str:
     return str(here)
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # looked up only when asked for: importlib.metadata is slow to import
+_look_up, __dir__ = asked_for(__name__, PLACES, globals())
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":  # importlib.metadata is slow to import
         from importlib.metadata import version
 
         return version("tocsin")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _look_up(name)

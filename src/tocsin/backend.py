@@ -3,10 +3,11 @@
 Everything above imports what it needs of the core from here, so that this file is the list of names that a
 backend owes. Constant after import; any thread.
 
-There is no silent fallback. TOCSIN_BACKEND=cython or =python forces one. Otherwise it is the compiled core
-if it was built, and one that was built and can't be imported raises; and the pure one only where tocsin was
-installed without a compiled core, which takes TOCSIN_PURE=1 (setup.py). Neither backend imports anything of
-the other.
+A name is imported when it is first asked for (lazy.py), but for one: a core that can't be imported says so
+with `import tocsin`. There is no silent fallback. TOCSIN_BACKEND=cython or =python forces one. Otherwise it
+is the compiled core if it was built, and one that was built and can't be imported raises; and the pure one
+only where tocsin was installed without a compiled core, which takes TOCSIN_PURE=1 (setup.py). Neither
+backend imports anything of the other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+
+from tocsin.lazy import asked_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +113,7 @@ def was_built() -> bool:
 refuse_subinterpreters()
 name: Final = chosen()
 
-if TYPE_CHECKING or name == "cython":
+if TYPE_CHECKING:
     from tocsin._core.batch import Batch
     from tocsin._core.bridge import begin_exit, close_gil
     from tocsin._core.capi import ProducerCore, function_address
@@ -124,23 +127,49 @@ if TYPE_CHECKING or name == "cython":
     from tocsin._core.reader import ChannelCore
     from tocsin._core.ties import SubscriptionCore
     from tocsin._core.works import WorkCore, WorkQueueCore
-else:
-    from tocsin.pure.batch import Batch
-    from tocsin.pure.channel import ChannelCore
-    from tocsin.pure.doorbell import Doorbell, EventsCore
-    from tocsin.pure.engine import PipelineCore
-    from tocsin.pure.event import Event, EventCode, make_event
-    from tocsin.pure.exit import begin_exit, close_gil
-    from tocsin.pure.guard import guard
-    from tocsin.pure.header import EventHeader
-    from tocsin.pure.kfifo import Kfifo
-    from tocsin.pure.notifier import BAD, DONE, OK, STOP, NotifierChain, NotifyResult
-    from tocsin.pure.producer import ProducerCore, function_address
-    from tocsin.pure.recordfifo import RecordFifo
-    from tocsin.pure.subscription import SubscriptionCore
-    from tocsin.pure.typedfifo import TypedFifo
-    from tocsin.pure.workcore import WorkCore
-    from tocsin.pure.works import WorkQueueCore
+
+# What a backend owes: each name, and its module in tocsin._core and in tocsin.pure.
+OWED: Final = {
+    "BAD": ("chain", "notifier"),
+    "Batch": ("batch", "batch"),
+    "ChannelCore": ("reader", "channel"),
+    "DONE": ("chain", "notifier"),
+    "Doorbell": ("doorbells", "doorbell"),
+    "Event": ("event", "event"),
+    "EventCode": ("event", "event"),
+    "EventHeader": ("header", "header"),
+    "EventsCore": ("doorbells", "doorbell"),
+    "Kfifo": ("kfifo", "kfifo"),
+    "NotifierChain": ("chain", "notifier"),
+    "NotifyResult": ("chain", "notifier"),
+    "OK": ("chain", "notifier"),
+    "PipelineCore": ("engine", "engine"),
+    "ProducerCore": ("capi", "producer"),
+    "RecordFifo": ("kfifo", "recordfifo"),
+    "STOP": ("chain", "notifier"),
+    "SubscriptionCore": ("ties", "subscription"),
+    "TypedFifo": ("kfifo", "typedfifo"),
+    "WorkCore": ("works", "workcore"),
+    "WorkQueueCore": ("works", "works"),
+    "begin_exit": ("bridge", "exit"),
+    "close_gil": ("bridge", "exit"),
+    "function_address": ("capi", "producer"),
+    "guard": ("guard", "guard"),
+    "make_event": ("event", "event"),
+}
+
+__getattr__, __dir__ = asked_for(
+    __name__,
+    {
+        owed: f"tocsin._core.{compiled}" if name == "cython" else f"tocsin.pure.{pure}"
+        for owed, (compiled, pure) in OWED.items()
+    },
+    globals(),
+)
+if not TYPE_CHECKING:
+    guard = __getattr__(
+        "guard"
+    )  # at once, so that a core which can't be imported says so with `import tocsin`
 
 gil_is_off = "t" in getattr(sys, "abiflags", "")  # a free-threaded build
 

@@ -1,7 +1,9 @@
 """The end of the interpreter: every pipeline that is still open is closed, within its exit_timeout.
 
-The registry of pipelines. The hook runs before the interpreter takes anything down; afterwards no
-worker takes the GIL any more, so a callback that hangs for ever can't hold the exit up.
+The registry of pipelines. The hook is registered when tocsin is imported, not when the first pipeline is
+made, so hooks that a program registers afterwards find their pipelines open. It runs before the interpreter
+takes anything down; afterwards no worker takes the GIL any more, so a callback that hangs for ever can't
+hold the exit up.
 """
 
 from __future__ import annotations
@@ -10,15 +12,14 @@ import atexit
 import time
 import weakref
 
-from tocsin.backend import begin_exit, close_gil
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tocsin.pipeline import Pipeline
 
-__all__ = ["refuse_if_over", "register", "registered"]
+__all__ = ["admit", "register", "registered"]
 
 _over: list[bool] = []
+_admitted: list[bool] = []
 _open: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()
 
 
@@ -33,10 +34,14 @@ def registered() -> list[Pipeline]:
     return [pipeline for pipeline in found if pipeline is not None]
 
 
-def refuse_if_over() -> None:
-    """Raise RuntimeError once the interpreter is exiting: nothing would call its callbacks any more."""
+def admit() -> None:
+    """Admit one more pipeline or workqueue, whose workers will have to be told of the end.
+
+    RuntimeError once the interpreter is exiting: nothing would call its callbacks any more.
+    """
     if _over:
         raise RuntimeError("the interpreter is exiting: no pipeline or workqueue can be made any more")
+    _admitted[:] = [True]
 
 
 def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
@@ -56,6 +61,11 @@ def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
 
 
 def _close_all() -> None:
+    if not _admitted:
+        _over.append(True)
+        return
+    from tocsin.backend import begin_exit, close_gil  # not needed before
+
     begin_exit()
     began = time.monotonic()
     interrupt: BaseException | None = None

@@ -23,7 +23,6 @@ from tocsin.failure import ErrorReporter, Failure
 from tocsin.key import Key, checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
-from tocsin.stats import PipelineStats, ProtocolStats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.bindings import Registration
+    from tocsin.stats import PipelineStats
     from tocsin.subscription import Subscription
 
 __all__ = ["Pipeline"]
@@ -78,7 +78,7 @@ class Pipeline(Awaiting):
             raise ValueError(f"exit_timeout must be at least 0 seconds, not {exit_timeout!r}")
         switches = backend.switches()
         python_workers = min(os.cpu_count() or 1, max_workers) if backend.gil_is_off else 1
-        exit.refuse_if_over()
+        exit.admit()
         self.name = name
         self.exit_timeout = exit_timeout
         self._lock = backend.guard(threading.RLock())
@@ -238,6 +238,8 @@ class Pipeline(Awaiting):
 
     def stats(self) -> PipelineStats:
         """Return a snapshot of the books; see PipelineStats."""
+        from tocsin.stats import PipelineStats, ProtocolStats  # not needed before
+
         unknown, closed, workers = self._totals()
         with self._lock:
             numbers = tuple(self._registrations)

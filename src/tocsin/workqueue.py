@@ -54,7 +54,7 @@ class WorkQueue(backend.WorkQueueCore):
             raise ValueError(f"max_active must be 0 to 65535, not {max_active}")
         if ordered and max_active > 1:
             raise ValueError(f"an ordered workqueue runs one work at a time, not max_active={max_active}")
-        exit.refuse_if_over()
+        exit.admit()
         self.name = name
         self.ordered = ordered
         self._start(workers, 32, 1 if ordered else max_active, backend.switches()["portable"])

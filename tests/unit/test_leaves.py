@@ -1,5 +1,6 @@
-"""The leaves of the package: `import tocsin` brings none of them, and none needs another."""
+"""What an import brings: `import tocsin` next to nothing, a name its own part, and no leaf another."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def leaves_after(statement: str) -> list[str]:
 
 
 def test_import_of_the_package_brings_no_leaf() -> None:
-    assert leaves_after("import tocsin") == []
+    assert leaves_after("from tocsin import *") == []
 
 
 @pytest.mark.native_only("the pure backend's classes are generic ones of typing")
@@ -51,3 +52,64 @@ def test_threads_that_use_channels_pay_nothing_for_event_loops() -> None:
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_a_leaf_needs_no_other(leaf: str) -> None:
     assert leaves_after(f"import tocsin.{leaf}") == [leaf]
+
+
+# ------------------------------------------------------------------------- names as they are asked for
+
+INIT = Path(tocsin.__file__)
+
+
+def parts_after(statement: str) -> set[str]:
+    """Return the modules of tocsin that a fresh interpreter has imported after a statement."""
+    script = f"import json, sys; {statement}; print(json.dumps([name for name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.removeprefix("tocsin.") for name in json.loads(done.stdout) if name.startswith("tocsin.")}
+
+
+def test_import_alone_brings_no_part() -> None:
+    assert {part for part in parts_after("import tocsin") if "." not in part} <= {
+        *("backend", "exit", "lazy"),
+        *("_core", "pure"),  # where the one module is that says whether the core can be imported
+    }
+
+
+def test_a_fifo_comes_without_the_pipeline() -> None:
+    parts = parts_after("from tocsin import Kfifo")
+    assert "fifo" in parts
+    assert not {"pipeline", "protocol", "_core.engine", "pure.engine"} & parts
+
+
+def test_a_pipeline_comes_without_the_primitives() -> None:
+    assert not {"fifo", "notifier", "workqueue", "stats"} & parts_after("from tocsin import Pipeline")
+
+
+def test_checkers_are_told_of_each_name_where_it_is() -> None:
+    (checkers,) = [node for node in ast.parse(INIT.read_text()).body if isinstance(node, ast.If)]
+    told = {
+        alias.name: node.module
+        for node in checkers.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == tocsin.PLACES
+    assert sorted({*told, "get_include"}) == sorted(tocsin.__all__)
+
+
+def test_names_are_listed_before_they_are_imported() -> None:
+    script = (
+        "import tocsin; print(sorted(set(tocsin.__all__) - set(dir(tocsin))), 'Pipeline' in vars(tocsin))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] False\n"
+
+
+def test_a_name_is_looked_up_once() -> None:
+    assert tocsin.Pipeline is vars(tocsin)["Pipeline"]
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="module 'tocsin' has no attribute 'Pipelines'"):
+        tocsin.Pipelines  # noqa: B018  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="cannot import name 'Pipelines'"):
+        exec("from tocsin import Pipelines")
+    assert not hasattr(tocsin.backend, "Pipelines")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import tocsin
-from helpers import MOTOR, PUMP, Motor, Names, books_of
+from helpers import MOTOR, PUMP, Motor, Names, assert_ends_well, books_of
 from tocsin import ALL, BAD, OK, STOP
 
 
@@ -97,6 +97,25 @@ def test_batches_come_after_the_per_event_ones_of_the_same_look(pipeline: Any) -
     assert names.count("event") == 3
     assert names[-1] == "batch"
     assert names[0] == "event"
+
+
+def test_a_stop_ends_its_chain_though_nobody_had_asked_for_it_when_other_results_came() -> None:
+    code = """
+import tocsin
+called = []
+def first(event):
+    called.append(event.timestamp)
+    return tocsin.STOP if event.timestamp == 3 else [None, False, 0x8001][event.timestamp]
+with tocsin.Pipeline(workers=0) as pipeline:
+    pipeline.register(tocsin.Protocol(1, "p", {"e": tocsin.EventType(0)}))
+    pipeline.subscribe((1, 0), first, priority=1)
+    pipeline.subscribe((1, 0), lambda event: called.append(-event.timestamp))
+    for timestamp in range(4):
+        pipeline.notify((1, 0), b"", timestamp=timestamp)
+        pipeline.flush()
+print(called, end="")
+"""
+    assert assert_ends_well(code) == "[0, 0, 1, -1, 2, -2, 3]"
 
 
 def test_a_batch_does_not_see_what_a_stop_ended(pipeline: Any) -> None:
