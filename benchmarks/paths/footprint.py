@@ -1,6 +1,6 @@
 """What it costs to have tocsin: the time of its import beyond a bare Python, and the size of its wheel.
 
-Names are imported when they are asked for, so `import tocsin` alone is not what a program pays: other rows are
+Names are imported when they are asked for, so `import tocsin` alone is not what a program pays. Beside it are
 a first pipeline with a typed protocol, a fifo alone, and what a pipeline needs of the standard library.
 
 Whole processes, started in turn, without site-packages' own start-up code making a difference. The wheel is

@@ -112,7 +112,7 @@ cdef public void queue_describe(void* queue) noexcept nogil:
     hook_name(&q.python_owns, sizeof(q.python_owns), "python_owns")
     hook_name(&q.python_present, sizeof(q.python_present), "python_present")
     hook_name(&q.first, sizeof(q.first), "first")
-    hook_name(&q.waiters, sizeof(q.waiters), "waiters")
+    hook_name(&q.awaited, sizeof(q.awaited), "awaited")
     hook_name(&q.progress, sizeof(q.progress), "progress")
     hook_name(&q.lock, sizeof(q.lock), "queue.lock")
     describe_stage(&q.native, "native.state", "native.turn", "native.ledger")

@@ -28,8 +28,6 @@ from tocsin._core.core cimport (
     equeue_new,
     equeue_shut,
     equeue_target,
-    equeue_wait_begin,
-    equeue_wait_end,
     equeue_wait_look,
 )
 from tocsin._core.stages cimport native_stage, python_stage
@@ -185,14 +183,12 @@ cdef public int queue_notify_waiting(
     cdef int tries = 0
     if notified != NOTIFY_FULL:
         return notified
-    equeue_wait_begin(q)
     while notified == NOTIFY_FULL and tries < 100_000:
         seen = equeue_wait_look(q)
         notified = equeue_notify(q, 0, payload, size, TOCSIN_NOW)
         if notified == NOTIFY_FULL:
             bell_park(&q.progress, seen, timeout)
             tries += 1
-    equeue_wait_end(q)
     return notified
 
 
@@ -206,11 +202,7 @@ cdef public uint64_t queue_target(void* queue) noexcept nogil:
 
 cdef public int queue_await(void* queue, uint64_t target, int64_t timeout) noexcept nogil:
     """Sleep once until everything before the target has passed: true if it has."""
-    cdef bint passed
-    equeue_wait_begin(<EventsQueue*> queue)
-    passed = equeue_await_position(<EventsQueue*> queue, target, timeout)
-    equeue_wait_end(<EventsQueue*> queue)
-    return passed
+    return equeue_await_position(<EventsQueue*> queue, target, timeout)
 
 
 cdef public void queue_shut(void* queue) noexcept nogil:
@@ -276,13 +268,11 @@ cdef public int queue_await_turn(void* queue, int is_python, int64_t timeout) no
     cdef uint32_t turn = stage_look_at_turn(stage)
     cdef uint32_t seen
     cdef int tries = 0
-    equeue_wait_begin(q)
     while not stage_has_passed(stage, turn) and tries < 100_000:
         seen = equeue_wait_look(q)
         if not stage_has_passed(stage, turn):
             bell_park(&q.progress, seen, timeout)
             tries += 1
-    equeue_wait_end(q)
     return stage_has_passed(stage, turn)
 
 

@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport (
     a32,
+    a32_exchange_full,
     a32_fetch_add_full,
     a32_fetch_sub_full,
     a32_load_seq_cst,
@@ -223,18 +224,10 @@ cdef inline void equeue_fault_in(EventsQueue* q) noexcept nogil:
 
 # -- waiting ---------------------------------------------------------------------------------------
 
-cdef inline void equeue_wait_begin(EventsQueue* q) noexcept nogil:
-    """Have the stages ring `progress` until equeue_wait_end(). Any thread."""
-    a32_fetch_add_full(&q.waiters, 1)
-
-
-cdef inline void equeue_wait_end(EventsQueue* q) noexcept nogil:
-    a32_fetch_sub_full(&q.waiters, 1)
-
-
 cdef inline uint32_t equeue_wait_look(EventsQueue* q) noexcept nogil:
-    """What to park on; the caller looks for what it waits for after this and before parking. A waiter."""
+    """What to park on; the caller looks for what it waits for after this and before parking. Any thread."""
     cdef uint32_t seen = bell_look(&q.progress)
+    a32_exchange_full(&q.awaited, 1)
     stage_look_at_turn(&q.native)
     stage_look_at_turn(&q.python)
     return seen
@@ -246,7 +239,7 @@ cdef inline bint equeue_has_passed(EventsQueue* q, uint64_t position) noexcept n
 
 
 cdef inline bint equeue_await_position(EventsQueue* q, uint64_t position, int64_t timeout) noexcept nogil:
-    """Sleep once, at most `timeout` ns, until equeue_has_passed(). True if it has. A waiter."""
+    """Sleep once, at most `timeout` ns, until equeue_has_passed(). True if it has. Any thread."""
     cdef uint32_t seen = equeue_wait_look(q)
     if not equeue_has_passed(q, position):
         bell_park(&q.progress, seen, timeout)

@@ -23,15 +23,18 @@ every 64 events, by a read-modify-write. Whoever swapped a chain or cleared `act
 on the same word afterwards: if it is even or changes later, the stage has seen the change [stage-turn]. So
 old chains are freed when both turns have passed, and cancelling knows when no call can be running.
 
-Waiting for room, for a flush or for a turn. Waiters count themselves in `waiters`, do a read-modify-write on the
-turns, look, and park on `progress`; a stage that published something changes its turn and then looks at
-`waiters`. The two operations on the turn have an order, so one of the two sees the other [stage-turn].
+Waiting for room, for a flush or for a turn. A waiter looks at the bell `progress`, announces itself in `awaited`,
+does a read-modify-write on the turns, looks, and parks at the bell; a stage that published changes its turn and
+then looks at `awaited`. The two operations on the turn have an order: one of the two sees the other [stage-turn].
+Who rings takes all announcements away first, and waiters announce themselves for each sleep: so there is one ring
+for a sleep. One for each turn was 5,000 system calls while 300,000 events were flushed.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 
 from tocsin._core.atomic cimport (
     a32,
+    a32_exchange_full,
     a32_fetch_add_full,
     a32_load_relaxed,
     a32_load_seq_cst,
@@ -144,7 +147,7 @@ cdef struct EventsQueue:
     a32 closed
     a32 abandoned                 # what is left will not be delivered any more
     a32 exclusive                 # a producer has the protocol for itself: the shared door is shut
-    a32 waiters
+    a32 awaited                   # somebody may sleep at the bell
     a32 holders                   # those who may look at records and chains (lifetime.pxd)
     a32 users                     # those who may look at the rest; the holders together are one
     bell_t progress
@@ -283,7 +286,7 @@ cdef inline Notified equeue_notify(
 cdef inline void stage_turn(Stage* stage, uint32_t step) noexcept nogil:
     """Pass a turn: a step of 1 begins or ends a run, 2 goes on within one. Its worker."""
     a32_fetch_add_full(&stage.turn, step)                                   # [stage-turn]
-    if a32_load_seq_cst(&stage.queue.waiters) != 0:
+    if a32_load_seq_cst(&stage.queue.awaited) and a32_exchange_full(&stage.queue.awaited, 0):
         bell_ring(&stage.queue.progress, EVERYONE)
 
 

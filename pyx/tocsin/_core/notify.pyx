@@ -21,7 +21,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
 from tocsin._core.clock cimport clock_now
-from tocsin._core.core cimport core_is_inside, equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.core cimport core_is_inside, equeue_wait_look
 from tocsin._core.equeue cimport (
     NOTIFIED,
     NOTIFY_CLOSED,
@@ -167,21 +167,17 @@ cdef class NotifyCore:
         cdef uint32_t seen
         if self.is_inside():
             raise RuntimeError(WOULD_WAIT)
-        equeue_wait_begin(q)
-        try:
-            while True:
-                seen = equeue_wait_look(q)
-                notified = equeue_notify(
-                    q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
-                )
-                slice = slice_until(deadline)
-                if notified != NOTIFY_FULL or slice == 0:
-                    return notified
-                with nogil:
-                    bell_park(&q.progress, seen, slice)
-                PyErr_CheckSignals()
-        finally:
-            equeue_wait_end(q)
+        while True:
+            seen = equeue_wait_look(q)
+            notified = equeue_notify(
+                q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
+            )
+            slice = slice_until(deadline)
+            if notified != NOTIFY_FULL or slice == 0:
+                return notified
+            with nogil:
+                bell_park(&q.progress, seen, slice)
+            PyErr_CheckSignals()
 
     def notify_many(
         self, event: object, payloads: object, timestamps: object = None, *, timeout: object = 0
@@ -208,20 +204,15 @@ cdef class NotifyCore:
             if timeout != 0 and self.is_inside():
                 raise RuntimeError(WOULD_WAIT)
             notified = many_put(many)
-            if notified == NOTIFY_FULL and timeout != 0:
-                equeue_wait_begin(q)
-                try:
-                    while notified == NOTIFY_FULL:
-                        seen = equeue_wait_look(q)
-                        notified = many_put(many)
-                        slice = slice_until(deadline)
-                        if notified != NOTIFY_FULL or slice == 0:
-                            break
-                        with nogil:
-                            bell_park(&q.progress, seen, slice)
-                        PyErr_CheckSignals()
-                finally:
-                    equeue_wait_end(q)
+            while notified == NOTIFY_FULL and timeout != 0:
+                seen = equeue_wait_look(q)
+                notified = many_put(many)
+                slice = slice_until(deadline)
+                if notified != NOTIFY_FULL or slice == 0:
+                    break
+                with nogil:
+                    bell_park(&q.progress, seen, slice)
+                PyErr_CheckSignals()
             if notified == NOTIFY_FULL or (notified != NOTIFIED and many.done != 0):
                 # If the door was shut while we waited: what is in is in, and the rest found no room.
                 equeue_refuse(q, many.count - many.done)

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a32_load_acquire
 from tocsin._core.core cimport Core, equeue_await_position, equeue_has_passed, equeue_is_quiet
-from tocsin._core.core cimport equeue_wait_begin, equeue_wait_end, equeue_wait_look
+from tocsin._core.core cimport equeue_wait_look
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
 from tocsin._core.lifetime cimport equeue_await_idle
 from tocsin._core.thread cimport bell_park
@@ -34,21 +34,17 @@ cdef bint await_position(Core* core, EventsQueue* q, uint64_t position, int64_t 
     cdef bint passed = equeue_has_passed(q, position)
     if passed:
         return True
-    equeue_wait_begin(q)
-    try:
-        while not passed:
-            slice = slice_until(deadline)
-            with nogil:
-                ran = run_here(core)
-                passed = equeue_has_passed(q, position)
-                if not passed and not ran and slice > 0:
-                    passed = equeue_await_position(q, position, slice)
-            PyErr_CheckSignals()
-            if slice == 0 or a32_load_acquire(&q.abandoned):            # [abandoned]
-                break
-        return equeue_has_passed(q, position)
-    finally:
-        equeue_wait_end(q)
+    while not passed:
+        slice = slice_until(deadline)
+        with nogil:
+            ran = run_here(core)
+            passed = equeue_has_passed(q, position)
+            if not passed and not ran and slice > 0:
+                passed = equeue_await_position(q, position, slice)
+        PyErr_CheckSignals()
+        if slice == 0 or a32_load_acquire(&q.abandoned):                # [abandoned]
+            break
+    return equeue_has_passed(q, position)
 
 
 cdef bint await_quiet(Core* core, EventsQueue* q, int64_t deadline) except -1:
@@ -83,22 +79,18 @@ cdef bint await_member(Member member, int64_t deadline) except -1:
     cdef uint32_t turn = stage_look_at_turn(&q.native)
     cdef uint32_t seen
     cdef int64_t slice
-    equeue_wait_begin(q)
-    try:
-        while True:
-            seen = equeue_wait_look(q)
-            if is_python and not member_is_running(member):
-                return True
-            if not is_python and stage_has_passed(&q.native, turn):
-                return True
-            slice = slice_until(deadline)
-            if slice == 0:
-                return False
-            with nogil:
-                bell_park(&q.progress, seen, slice)
-            PyErr_CheckSignals()
-    finally:
-        equeue_wait_end(q)
+    while True:
+        seen = equeue_wait_look(q)
+        if is_python and not member_is_running(member):
+            return True
+        if not is_python and stage_has_passed(&q.native, turn):
+            return True
+        slice = slice_until(deadline)
+        if slice == 0:
+            return False
+        with nogil:
+            bell_park(&q.progress, seen, slice)
+        PyErr_CheckSignals()
 
 
 cdef bint await_workers(Core* core, int64_t deadline) except -1:
