@@ -223,8 +223,10 @@ int64_t ask_for_calls(adder add, uint64_t n, uint64_t gap, struct lone *lone, in
     int late = 0;
     if (over_thread && sem_init(&asker.wanted, 0, 0))
         return -errno;
-    if (over_thread && pthread_create(&thread, NULL, ask_when_woken, &asker))
+    if (over_thread && pthread_create(&thread, NULL, ask_when_woken, &asker)) {
+        sem_destroy(&asker.wanted);
         return -EAGAIN;
+    }
     for (uint64_t i = 0; i < n && !late; i++) {
         spin(gap + i * 7919 % (gap / 2));
         uint64_t began = lone->waits[i] = now();

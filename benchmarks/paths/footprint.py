@@ -20,7 +20,7 @@ from benchmarks.targets import difference, value_of
 path = Path("footprint", "import and size")
 IMPORT, BARE, WHEEL = "python -c 'import tocsin'", "python -c pass", "the installed files, deflated"
 
-NEEDED = "collections", "functools", "struct", "threading", "weakref"
+NEEDED = "bisect", "collections", "enum", "functools", "struct", "threading", "weakref"
 LIBRARY = "what a pipeline needs of the standard library"
 FIRST = "the same, a typed protocol and a pipeline"
 FIFO = "python -c 'from tocsin import Kfifo'"
@@ -30,6 +30,14 @@ path.target(
     difference(IMPORT, BARE),
     at_most=15,
     unit="ms",
+)
+path.target(
+    "aim: a typed protocol and a first pipeline as well",
+    difference(FIRST, BARE),
+    at_most=15,
+    unit="ms",
+    floor=difference(LIBRARY, BARE),
+    aim=True,
 )
 path.target("wheel: <= 1 MB", value_of(WHEEL), at_most=1000, unit="kB")
 

@@ -4,8 +4,8 @@ An accepted event is delivered once, in order, without waiting for a later one; 
 delivered is counted. Start with Protocol, EventType and Pipeline.
 """
 
-import tocsin.backend  # which one it is is settled, or refused, before anything else
-import tocsin.exit  # noqa: F401  its hook has to come before those of the program
+from tocsin import backend as _backend  # noqa: F401  settled, or refused, first of all
+from tocsin import exit as _exit  # noqa: F401  its hook comes before the program's
 from tocsin.lazy import asked_for
 
 TYPE_CHECKING = False
@@ -116,12 +116,14 @@ def get_include() -> str:
     return str(here)
 
 
-_look_up, __dir__ = asked_for(__name__, PLACES, globals())
+if TYPE_CHECKING:
+    __version__: str
+else:
+    _look_up, __dir__ = asked_for(__name__, PLACES, globals())
 
+    def __getattr__(name: str) -> object:
+        if name == "__version__":  # importlib.metadata is slow to import
+            from importlib.metadata import version
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":  # importlib.metadata is slow to import
-        from importlib.metadata import version
-
-        return version("tocsin")
-    return _look_up(name)
+            return version("tocsin")
+        return _look_up(name)

@@ -1,7 +1,7 @@
 """Choose the backend: the compiled core (tocsin._core), or the same in plain Python (tocsin.pure).
 
 Everything above imports what it needs of the core from here, so that this file is the list of names that a
-backend owes. Constant after import; any thread.
+backend owes. What a name stands for never changes; any thread.
 
 A name is imported when it is first asked for (lazy.py), but for one: a core that can't be imported says so
 with `import tocsin`. There is no silent fallback. TOCSIN_BACKEND=cython or =python forces one. Otherwise it
@@ -158,18 +158,17 @@ OWED: Final = {
     "make_event": ("event", "event"),
 }
 
-__getattr__, __dir__ = asked_for(
-    __name__,
-    {
-        owed: f"tocsin._core.{compiled}" if name == "cython" else f"tocsin.pure.{pure}"
-        for owed, (compiled, pure) in OWED.items()
-    },
-    globals(),
-)
 if not TYPE_CHECKING:
-    guard = __getattr__(
-        "guard"
-    )  # at once, so that a core which can't be imported says so with `import tocsin`
+    __getattr__, __dir__ = asked_for(
+        __name__,
+        {
+            owed: f"tocsin._core.{compiled}" if name == "cython" else f"tocsin.pure.{pure}"
+            for owed, (compiled, pure) in OWED.items()
+        },
+        globals(),
+    )
+    # At once: a core that can't be imported says so.
+    guard = __getattr__("guard")
 
 gil_is_off = "t" in getattr(sys, "abiflags", "")  # a free-threaded build
 

@@ -17,6 +17,7 @@ from operator import index
 from tocsin.backend import Batch, ChannelCore, Event
 from tocsin.errors import ClosedError
 from tocsin.key import Key, checked
+from tocsin.stats import ChannelStats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tocsin.aio import Waitings
     from tocsin.bindings import Bindings, Registration
     from tocsin.protocol import EventType
-    from tocsin.stats import ChannelStats
     from tocsin.subscription import Part, Subscription
 
     R = TypeVar("R")
@@ -150,8 +150,6 @@ class Channel(ChannelCore["R"]):
 
     def stats(self) -> ChannelStats:
         """Return a snapshot of the books; see ChannelStats."""
-        from tocsin.stats import ChannelStats  # not needed before
-
         return ChannelStats(**self._counts())
 
     def __enter__(self) -> Self:

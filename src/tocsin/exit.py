@@ -39,9 +39,9 @@ def admit() -> None:
 
     RuntimeError once the interpreter is exiting: nothing would call its callbacks any more.
     """
+    _admitted[:] = [True]  # set first, look second, as the hook does: one of the two sees the other
     if _over:
         raise RuntimeError("the interpreter is exiting: no pipeline or workqueue can be made any more")
-    _admitted[:] = [True]
 
 
 def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
@@ -63,6 +63,7 @@ def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
 def _close_all() -> None:
     if not _admitted:
         _over.append(True)
+    if not _admitted:
         return
     from tocsin.backend import begin_exit, close_gil  # not needed before
 

@@ -17,10 +17,16 @@ __all__ = ["asked_for"]
 def asked_for(
     module: str, places: Mapping[str, str], scope: dict[str, Any]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the __getattr__ and the __dir__ of a module whose names are in other ones: name -> module."""
+    """Make the __getattr__ and the __dir__ of a module whose names are in other ones: name -> module.
+
+    A package knows these other modules by their own names as well.
+    """
+    modules = set(places.values())
 
     def look_up(name: str) -> Any:
         place = places.get(name)
+        if place is None and f"{module}.{name}" in modules:
+            return __import__(f"{module}.{name}", fromlist=[name])
         if place is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         value = scope[name] = getattr(__import__(place, fromlist=[name]), name)

@@ -23,6 +23,7 @@ from tocsin.failure import ErrorReporter, Failure
 from tocsin.key import Key, checked
 from tocsin.producer import Producer
 from tocsin.protocol import Protocol
+from tocsin.stats import PipelineStats, ProtocolStats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.bindings import Registration
-    from tocsin.stats import PipelineStats
     from tocsin.subscription import Subscription
 
 __all__ = ["Pipeline"]
@@ -238,8 +238,6 @@ class Pipeline(Awaiting):
 
     def stats(self) -> PipelineStats:
         """Return a snapshot of the books; see PipelineStats."""
-        from tocsin.stats import PipelineStats, ProtocolStats  # not needed before
-
         unknown, closed, workers = self._totals()
         with self._lock:
             numbers = tuple(self._registrations)

@@ -14,6 +14,7 @@ import weakref
 from types import MappingProxyType, TracebackType
 
 from tocsin.backend import SubscriptionCore
+from tocsin.stats import SubscriptionStats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tocsin.channel import Channel
     from tocsin.enabling import Grant
     from tocsin.key import Key
-    from tocsin.stats import SubscriptionStats
     from tocsin.subscribers import Subscribers
 
 __all__ = ["Part", "Subscription"]
@@ -105,8 +105,6 @@ class Subscription(SubscriptionCore):
 
     def stats(self) -> SubscriptionStats:
         """Return what was counted so far of a callable: a channel has books of its own."""
-        from tocsin.stats import SubscriptionStats  # not needed before
-
         return SubscriptionStats(*self._counts())
 
     def cancel(self, *, wait: bool = True, timeout: float | None = None) -> bool:

@@ -19,6 +19,7 @@ SCENE = (
     + """
 import ctypes, inspect, platform, resource, struct, sys, threading      # inspect: else imported late
 import tocsin
+from tocsin import *     # each name is imported when it is asked for, and that takes a descriptor
 
 class Motor(tocsin.Protocol):
     limit = tocsin.EventType(0, {"motor": "u4", "rpm": "i4"}, source="motor")

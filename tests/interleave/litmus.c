@@ -258,8 +258,8 @@ static const scene_t ringing = {
     .variant_names = bell_names,
 };
 
-/* -- progress: equeue.pxd [stage-turn], waiters -------------------------------------------------- */
-/* w0: `out`; w1: the turn; w2: waiters. r0: the stage saw a waiter; r1: the waiter saw `out`. */
+/* -- progress: equeue.pxd [stage-turn], awaited -------------------------------------------------- */
+/* w0: `out`; w1: the turn; w2: awaited. r0: the stage took the announcement; r1: the waiter saw `out`. */
 
 enum { TURN_BY_STORE = 1, WAITER_ONLY_LOOKS };
 static const char *const progress_names[] = {"shipped", "turn-by-store", "waiter-only-looks"};
@@ -271,7 +271,7 @@ static void progress_stage(void *unused) {
         a32_store_release(W(1), 2);
     else
         a32_fetch_add_full(W(1), 2);
-    see(0, a32_load_seq_cst(W(2)));
+    see(0, a32_load_seq_cst(W(2)) && a32_exchange_full(W(2), 0));
 }
 
 static void progress_waiter(void *unused) {
@@ -279,7 +279,7 @@ static void progress_waiter(void *unused) {
     if (variant == WAITER_ONLY_LOOKS)
         a32_store_release(W(2), 1);
     else
-        a32_fetch_add_full(W(2), 1);
+        a32_exchange_full(W(2), 1);
     if (variant != WAITER_ONLY_LOOKS)
         a32_fetch_add_full(W(1), 0);
     see(1, a32_load_acquire(W(0)));

@@ -80,11 +80,11 @@ def test_a_fifo_comes_without_the_pipeline() -> None:
 
 
 def test_a_pipeline_comes_without_the_primitives() -> None:
-    assert not {"fifo", "notifier", "workqueue", "stats"} & parts_after("from tocsin import Pipeline")
+    assert not {"fifo", "notifier", "workqueue"} & parts_after("from tocsin import Pipeline")
 
 
 def test_checkers_are_told_of_each_name_where_it_is() -> None:
-    (checkers,) = [node for node in ast.parse(INIT.read_text()).body if isinstance(node, ast.If)]
+    checkers = next(node for node in ast.parse(INIT.read_text()).body if isinstance(node, ast.If))
     told = {
         alias.name: node.module
         for node in checkers.body
@@ -105,6 +105,14 @@ def test_names_are_listed_before_they_are_imported() -> None:
 
 def test_a_name_is_looked_up_once() -> None:
     assert tocsin.Pipeline is vars(tocsin)["Pipeline"]
+
+
+def test_the_modules_of_the_names_are_known_too() -> None:
+    script = (
+        "import tocsin; print(tocsin.errors.ClosedError is tocsin.ClosedError, hasattr(tocsin, 'errorz'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 def test_an_unknown_name_is_no_attribute() -> None:

@@ -30,7 +30,7 @@ from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim_all
 from tocsin._core.workqueue cimport HALT_FROZEN, HALT_STOPPED, WorkQueue
 
-import sys
+from tocsin._core.chain import BAD, STOP
 
 
 cdef extern from "Python.h":
@@ -140,20 +140,6 @@ cdef inline bint member_end_call(Member member) noexcept:
     return is_cancelled
 
 
-# STOP and BAD, or None: nobody can have returned them before their module was imported.
-cdef object STOP = None
-cdef object BAD = None
-
-
-cdef bint is_stop(object result) noexcept:
-    """True for what ends a chain. The stage, with the GIL."""
-    global BAD, STOP
-    if STOP is None:
-        chain = sys.modules.get("tocsin._core.chain")
-        BAD, STOP = getattr(chain, "BAD", None), getattr(chain, "STOP", None)
-    return result is STOP or result is BAD
-
-
 cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
     """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL.
 
@@ -183,7 +169,7 @@ cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
         bell_ring(&bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
     if result == NULL:
         return CHAIN_CALLED
-    stops = result != <PyObject*> None and is_stop(<object> result)
+    stops = result != <PyObject*> None and (result == <PyObject*> STOP or result == <PyObject*> BAD)
     Py_DECREF(result)
     return TOCSIN_STOP if stops else 0
 

@@ -26,8 +26,8 @@ old chains are freed when both turns have passed, and cancelling knows when no c
 Waiting for room, for a flush or for a turn. A waiter looks at the bell `progress`, announces itself in `awaited`,
 does a read-modify-write on the turns, looks, and parks at the bell; a stage that published changes its turn and
 then looks at `awaited`. The two operations on the turn have an order: one of the two sees the other [stage-turn].
-Who rings takes all announcements away first, and waiters announce themselves for each sleep: so there is one ring
-for a sleep. One for each turn was 5,000 system calls while 300,000 events were flushed.
+Who takes the announcements away owes a ring to all, and each sleep is announced anew: one ring for a sleep (one for
+each turn was 5,000 system calls in a flush of 300,000 events). A waiter that leaves may leave a ring to nobody.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t

@@ -192,6 +192,7 @@ cdef class NotifyCore:
         cdef Door door = door_of(self.doors, code)
         cdef EventsQueue* q = NULL if door is None else door.q
         cdef int64_t deadline = deadline_of(timeout)
+        cdef bint may_wait = timeout != 0
         cdef int64_t slice
         cdef uint32_t seen
         cdef Notified notified
@@ -201,10 +202,10 @@ cdef class NotifyCore:
             q, (code >> 16) & 0xFF, door.types[(code >> 16) & 0xFF], payloads, timestamps
         )
         try:
-            if timeout != 0 and self.is_inside():
+            if may_wait and self.is_inside():
                 raise RuntimeError(WOULD_WAIT)
             notified = many_put(many)
-            while notified == NOTIFY_FULL and timeout != 0:
+            while notified == NOTIFY_FULL and may_wait:
                 seen = equeue_wait_look(q)
                 notified = many_put(many)
                 slice = slice_until(deadline)
