@@ -32,7 +32,7 @@ SPINNING = "native -> main thread, worker spinning"
 ASLEEP = "native -> main thread, worker asleep"
 SQ = "SimpleQueue, main thread computing"
 PENDING = "Py_AddPendingCall alone"
-WOKEN = "Py_AddPendingCall by a thread that is woken"
+WOKEN = "a thread that is woken to ask for the call"
 INTERRUPTS = sys.version_info >= (3, 12)  # whether a pending call interrupts a main thread that computes
 
 
@@ -114,9 +114,7 @@ def asked(add, *, over_thread):
 
 
 def interrupts():
-    return (
-        None if INTERRUPTS else "before Python 3.12 such a call doesn't interrupt a main thread that computes"
-    )
+    return None if INTERRUPTS else "before Python 3.12 such a call interrupts no main thread that computes"
 
 
 add_pending_call = ctypes.cast(ctypes.pythonapi.Py_AddPendingCall, ctypes.c_void_p).value

@@ -6,7 +6,7 @@ delivered is counted. Start with Protocol, EventType and Pipeline.
 
 from tocsin import backend as _backend  # noqa: F401  settled, or refused, first of all
 from tocsin import exit as _exit  # noqa: F401  its hook comes before the program's
-from tocsin.lazy import asked_for
+from tocsin.lazy import asked_for as _asked_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ __all__ = [
 
 
 # Where each name is, which is imported when somebody asks for the name.
-PLACES = {
+_PLACES = {
     "ALL": "tocsin.key",
     "BAD": "tocsin.notifier",
     "DONE": "tocsin.notifier",
@@ -119,7 +119,7 @@ def get_include() -> str:
 if TYPE_CHECKING:
     __version__: str
 else:
-    _look_up, __dir__ = asked_for(__name__, PLACES, globals())
+    _look_up, __dir__ = _asked_for(__name__, _PLACES, globals())
 
     def __getattr__(name: str) -> object:
         if name == "__version__":  # importlib.metadata is slow to import

@@ -63,7 +63,7 @@ def _close(pipeline: Pipeline, timeout: float) -> BaseException | None:
 def _close_all() -> None:
     if not _admitted:
         _over.append(True)
-    if not _admitted:
+    if not _admitted:  # still none: nothing of a core was ever used, nor is it loaded for this
         return
     from tocsin.backend import begin_exit, close_gil  # not needed before
 

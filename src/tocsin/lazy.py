@@ -24,13 +24,12 @@ def asked_for(
     modules = set(places.values())
 
     def look_up(name: str) -> Any:
-        place = places.get(name)
-        if place is None and f"{module}.{name}" in modules:
+        if name in places:
+            value = scope[name] = getattr(__import__(places[name], fromlist=[name]), name)
+            return value
+        if f"{module}.{name}" in modules:
             return __import__(f"{module}.{name}", fromlist=[name])
-        if place is None:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        value = scope[name] = getattr(__import__(place, fromlist=[name]), name)
-        return value
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     def names() -> list[str]:
         return sorted({*scope, *places})

@@ -139,6 +139,29 @@ atexit.register(late)
 atexit.register(tocsin.exit._close_all)
 """
 
+MADE_WHILE_THE_HOOK_LOOKED = """
+import atexit
+made = []
+
+class Over(list):
+    def append(self, over):
+        if not made:                        # another thread's, after the hook saw that there was none
+            made.append(tocsin.Pipeline())
+            made[0].register(MOTOR)
+        super().append(over)
+
+def late():
+    try:
+        made[0].notify(MOTOR.limit, bytes(8))
+    except tocsin.ClosedError:
+        print("closed")
+
+tocsin.exit._over = Over()
+atexit.unregister(tocsin.exit._close_all)
+atexit.register(late)
+atexit.register(tocsin.exit._close_all)
+"""
+
 CLOSED_BY_A_WORKERS_LAST_BREATH = """
 local = threading.local()
 errors = []
@@ -210,6 +233,10 @@ def test_a_native_function_cancelled_while_it_runs_is_kept_until_it_has_returned
 
 def test_a_pipeline_made_after_the_exit_hook_is_refused() -> None:
     assert "exiting" in run(MADE_TOO_LATE)
+
+
+def test_a_first_pipeline_made_while_the_exit_hook_looks_is_closed() -> None:
+    assert run(MADE_WHILE_THE_HOOK_LOOKED) == "closed\n"
 
 
 def test_closing_as_a_workers_thread_ends_raises_instead_of_waiting_for_itself() -> None:

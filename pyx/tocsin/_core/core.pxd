@@ -227,7 +227,7 @@ cdef inline void equeue_fault_in(EventsQueue* q) noexcept nogil:
 cdef inline uint32_t equeue_wait_look(EventsQueue* q) noexcept nogil:
     """What to park on; the caller looks for what it waits for after this and before parking. Any thread."""
     cdef uint32_t seen = bell_look(&q.progress)
-    a32_exchange_full(&q.awaited, 1)
+    a32_exchange_full(&q.awaited, 1)      # whether others wait makes no difference      [awaited]
     stage_look_at_turn(&q.native)
     stage_look_at_turn(&q.python)
     return seen

@@ -26,8 +26,8 @@ old chains are freed when both turns have passed, and cancelling knows when no c
 Waiting for room, for a flush or for a turn. A waiter looks at the bell `progress`, announces itself in `awaited`,
 does a read-modify-write on the turns, looks, and parks at the bell; a stage that published changes its turn and
 then looks at `awaited`. The two operations on the turn have an order: one of the two sees the other [stage-turn].
-Who takes the announcements away owes a ring to all, and each sleep is announced anew: one ring for a sleep (one for
-each turn was 5,000 system calls in a flush of 300,000 events). A waiter that leaves may leave a ring to nobody.
+Who takes the announcements away owes a ring to all [awaited], and each sleep is announced anew. So there is one
+ring for a sleep, not one for each turn, which was 5,000 system calls while 300,000 events were flushed.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -286,7 +286,7 @@ cdef inline Notified equeue_notify(
 cdef inline void stage_turn(Stage* stage, uint32_t step) noexcept nogil:
     """Pass a turn: a step of 1 begins or ends a run, 2 goes on within one. Its worker."""
     a32_fetch_add_full(&stage.turn, step)                                   # [stage-turn]
-    if a32_load_seq_cst(&stage.queue.awaited) and a32_exchange_full(&stage.queue.awaited, 0):
+    if a32_load_seq_cst(&stage.queue.awaited) and a32_exchange_full(&stage.queue.awaited, 0):   # [awaited]
         bell_ring(&stage.queue.progress, EVERYONE)
 
 
