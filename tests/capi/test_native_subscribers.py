@@ -86,6 +86,48 @@ def test_lost_is_counted_for_each_subscriber(
     assert lost[2] == [14]
 
 
+def test_each_who_is_alone_with_its_source_is_told_once_what_was_lost(
+    make_pipeline: Any, make_desk: Callable[[tocsin.Pipeline], Desk]
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.register(BENCH, queue_size=1024)
+    desk = make_desk(pipeline)
+    for source in (1, 2, 3):
+        desk.record(BENCH.pair, source, source=source)
+    notify(pipeline, source=2)
+    for refused in (10, 4):
+        pipeline.freeze()
+        results = [pipeline.notify(BENCH.pair, pair(1, 0)) for _ in range(32 + refused)]
+        assert results.count(False) == refused
+        pipeline.thaw()
+        assert pipeline.flush(10)
+    for source in (1, 1, 2, 2, 3, 3):
+        notify(pipeline, source=source)
+    lost = {tag: [note.lost for note in desk.book.seen if note.tag == tag] for tag in (1, 2, 3)}
+    assert lost[1] == [0] * 32 + [10] + [0] * 31 + [4, 0]
+    assert lost[2] == [0, 14, 0]
+    assert lost[3] == [14, 0]
+
+
+def test_each_of_many_sources_finds_its_own_subscriber_also_while_more_come(
+    pipeline: Any, desk: Desk
+) -> None:
+    sources = [number * 7919 % 3000 for number in range(3000)]
+    expected: list[tuple[int, int]] = []
+    for some in range(0, 3000, 500):
+        for source in sources[some : some + 500]:
+            desk.record(BENCH.pair, source, source=source)
+        pipeline.freeze()
+        for number in range(150):
+            source = sources[number * 31 % 3000]
+            assert pipeline.notify(BENCH.pair, pair(source, number))
+            if number * 31 % 3000 < some + 500:
+                expected.append((source, source))
+        pipeline.thaw()
+        assert pipeline.flush(10)
+        assert [(note.tag, note.source) for note in desk.book.seen] == expected
+
+
 def test_who_comes_where_python_was_alone_is_told_what_was_lost_since(
     make_pipeline: Any, make_desk: Callable[[tocsin.Pipeline], Desk]
 ) -> None:

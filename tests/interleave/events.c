@@ -20,6 +20,7 @@
 #include "world.h"
 
 enum { WRITERS = 4, QUEUES = 3, SLOTS = 4 };
+enum { TABLE_ROUTES = 8 }; /* of single sources, with which the first table is full */
 enum { LOCKED, SHARED, EXCLUSIVE };
 enum { NATIVE = 1, PYTHON = 2, BOTH = 3 };
 
@@ -29,6 +30,7 @@ typedef struct {
     /* By slot: native, Python, and those two once more for subscribers that come
      * later. */
     void *subscribers[SLOTS];
+    uint32_t sources[SLOTS]; /* theirs */
     uint32_t seen[SLOTS][WRITERS], calls[SLOTS];
     uint32_t accepted[WRITERS], refused[WRITERS];
     uint32_t inside[2], in_call[2]; /* by stage */
@@ -37,6 +39,7 @@ typedef struct {
 typedef struct {
     void *world;
     queue_scene_t queues[QUEUES];
+    void *silent[TABLE_ROUTES]; /* subscribers to sources without events */
     int n_queues, stages, how;
     uint32_t size; /* of a payload */
     uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
@@ -192,16 +195,36 @@ void hook_run(void *owner, int stage, int step) {
  * ----------------------------------------------------------------------------
  */
 
-static void subscribe(int i, int slot, tocsin_subscriber function) {
+static void subscribe_to(int i, int slot, uint32_t source, tocsin_subscriber function) {
     queue_scene_t *q = &S->queues[i];
-    q->subscribers[slot] = queue_subscribe(q->queue, EVERY_SOURCE, function, q, 0, slot & 1, 0);
+    q->sources[slot] = source;
+    q->subscribers[slot] = queue_subscribe(q->queue, source, function, q, 0, slot & 1, 0);
+}
+
+static void subscribe(int i, int slot, tocsin_subscriber function) {
+    subscribe_to(i, slot, EVERY_SOURCE, function);
 }
 
 static void cancel(int i, int slot) {
     queue_scene_t *q = &S->queues[i];
-    queue_cancel(q->queue, EVERY_SOURCE, q->subscribers[slot], slot & 1);
+    queue_cancel(q->queue, q->sources[slot], q->subscribers[slot], slot & 1);
     queue_let_go(q->queue, q->subscribers[slot]);
     q->subscribers[slot] = NULL;
+}
+
+/* The events of writer 0 have a subscriber to their source in a table that the next source doesn't fit in. */
+static void fill_the_table(void) {
+    queue_scene_t *q = &S->queues[0];
+    subscribe_to(0, 0, 0, native_called);
+    for (uint32_t i = 1; i < TABLE_ROUTES; i++)
+        S->silent[i] = queue_subscribe(q->queue, WRITERS + i, native_called, q, 0, 0, 0);
+}
+
+static void empty_the_table(void) {
+    for (uint32_t i = 1; i < TABLE_ROUTES; i++) {
+        queue_cancel(S->queues[0].queue, WRITERS + i, S->silent[i], 0);
+        queue_let_go(S->queues[0].queue, S->silent[i]);
+    }
 }
 
 typedef struct {
@@ -268,7 +291,8 @@ static void final(void) {
         for (int w = 0; w < WRITERS; w++) {
             accepted += q->accepted[w];
             for (int slot = 0; slot < SLOTS && !S->closed; slot++)
-                if (q->subscribers[slot] && (slot < 2 || q->seen[slot][w] || (S->late_hears_1 && w == 1)) &&
+                if (q->subscribers[slot] && (q->sources[slot] == EVERY_SOURCE || q->sources[slot] == (uint32_t)w) &&
+                    (slot < 2 || q->seen[slot][w] || (S->late_hears_1 && w == 1)) &&
                     q->seen[slot][w] != q->accepted[w])
                     xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, slot & 1, w,
                             q->accepted[w], q->seen[slot][w]);
@@ -300,6 +324,8 @@ static void teardown(void) {
         for (int slot = 0; slot < SLOTS; slot++)
             if (q->subscribers[slot])
                 cancel(i, slot);
+        if (S->silent[1] && i == 0)
+            empty_the_table();
         if (q->handle && !handle_close(q->handle))
             xp_fail("close", "a writer is still inside");
     }
@@ -496,12 +522,15 @@ enum {
     PYTHON_COMES_AND_GOES,
     PYTHON_RETURNS,
     PYTHON_BLINKS,
-    NATIVE_JOINS_PYTHON
+    NATIVE_JOINS_PYTHON,
+    TABLE_GROWS,
+    TABLE_GROWS_ONE_LEAVES
 };
 static const char *const subscribers_names[] = {"cancel-native",   "cancel-python",         "join-native",
                                                 "join-python",     "replace-native",        "python-appears",
                                                 "python-vanishes", "python-comes-and-goes", "python-returns",
-                                                "python-blinks",   "native-joins-python"};
+                                                "python-blinks",   "native-joins-python",   "table-grows",
+                                                "table-grows-one-leaves"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -528,22 +557,29 @@ static void changer(void *raw) {
     }
     if (variant == PYTHON_COMES_AND_GOES)
         cancel(0, 3);
-    if (variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON)
+    if (variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES)
+        subscribe_to(0, 2, 1, native_called_late);
+    if (variant == TABLE_GROWS_ONE_LEAVES)
+        cancel(0, 0);
+    if (variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS)
         put_in(&S->queues[0], 1);
 }
 
 static void subscribers_setup(int variant) {
-    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH, PYTHON};
+    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH, PYTHON, 0, 0};
+    int has_table = variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES;
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
-    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE)
+    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table)
         set.python_workers = 0;
     begin(&set);
+    if (has_table)
+        fill_the_table();
     S->unclaimed_too = 1;
     add_writer(0, 0,
                variant == PYTHON_RETURNS                                    ? 3
                : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
                                                                             : 2);
-    S->late_hears_1 = variant == NATIVE_JOINS_PYTHON;
+    S->late_hears_1 = variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS;
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }
 
