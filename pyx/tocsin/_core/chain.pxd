@@ -61,10 +61,10 @@ cdef struct Chain:
     uint32_t count
     uint8_t may_wait              # one of the subscribers may
     uint8_t may_pour              # the only subscriber may
-    # Of the only subscriber, if it is a native function, so that its call needs no other line of the cache than this:
-    tocsin_subscriber alone       # its function; NULL: there are more, or it is the core's own
+    # Of the only subscriber, if it is called event by event, so that its call needs no other line of the cache:
+    tocsin_subscriber alone       # its function; NULL: there are more, or it is a channel or takes batches
     void* context
-    uint64_t lost_heard           # a count of lost events that it has heard of; the native stage's
+    uint64_t lost_heard           # a count of lost events that it has heard of; the stage's
     Subscriber* subscribers[1]    # `count` of them
 
 
@@ -142,7 +142,7 @@ cdef inline void chain_hold(Chain* chain, Subscriber* subscriber) noexcept nogil
 cdef inline Chain* chain_judge(Chain* chain) noexcept nogil:
     """Note what a chain that is complete allows; the chain. Cold, before others see it."""
     chain.may_pour = chain.count == 1 and chain.subscribers[0].may_pour
-    if chain.count == 1 and not chain.subscribers[0].is_ours:
+    if chain.count == 1 and not chain.subscribers[0].is_channel and not chain.subscribers[0].batch:
         chain.alone = chain.subscribers[0].function
         chain.context = chain.subscribers[0].context
     return chain
