@@ -24,7 +24,7 @@ from tocsin._core.atomic cimport (
     a64_store_relaxed,
 )
 from tocsin._core.chain cimport CHAIN_CALLED, CHAIN_SKIPPED
-from tocsin._core.event cimport event_from_record
+from tocsin._core.event cimport event_for, event_let_go
 from tocsin._core.stopwatch cimport watch_is_due, watch_lap, watch_start
 from tocsin._core.thread cimport EVERYONE, bell_look, bell_park, bell_ring
 from tocsin._core.ties cimport Member, StageBridge, SubscriptionCore, bridge_reclaim_all
@@ -42,8 +42,8 @@ cdef extern from "Python.h":
     int PyException_SetTraceback(PyObject* error, PyObject* traceback)
 
 
-# Of event_from_record(): NULL with an exception set.
-ctypedef PyObject* (*event_function)(PyObject* type, const tocsin_event* record) noexcept
+# Of event_for(): NULL with an exception set.
+ctypedef PyObject* (*event_function)(PyObject* spare, PyObject* type, const tocsin_event* record) noexcept
 
 
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
@@ -78,6 +78,8 @@ cdef int calls_end(void* context) noexcept:
     if bridge.watch.calls != 0:
         book_time(bridge)
     bridge.timed = None
+    Py_XDECREF(bridge.spare)
+    bridge.spare = NULL
     bridge_reclaim_all(bridge)
     return bridge.gil_state
 
@@ -96,13 +98,15 @@ cdef void book_time(StageBridge bridge) noexcept:
 cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
     """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
     cdef StageBridge bridge = member.bridge
+    cdef PyObject* spare = bridge.spare
     cdef PyObject* event
-    event = (<event_function> <void*> event_from_record)(PyList_GET_ITEM(bridge.types, record.event), record)
+    bridge.spare = NULL
+    event = (<event_function> <void*> event_for)(spare, PyList_GET_ITEM(bridge.types, record.event), record)
     if event == NULL:            # no memory: told as if the callable had raised it
         report_raised(bridge, member, None)
         return CHAIN_CALLED
     cdef int came = invoke(bridge, member, <object> event)
-    Py_DECREF(event)
+    bridge.spare = event_let_go(event)
     return came
 
 

@@ -1,5 +1,6 @@
 """What a callable gets: one event, or a batch of them (event.pyx holds the theory)."""
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
@@ -34,3 +35,5 @@ cdef class Event:
 
 cdef TypeRef typeref_new(object type)
 cdef Event event_from_record(TypeRef of, const tocsin_event* record)
+cdef Event event_for(PyObject* spare, TypeRef of, const tocsin_event* record)
+cdef PyObject* event_let_go(PyObject* event) noexcept

@@ -4,16 +4,34 @@
 
 An Event is a copy of one record, made when it is handed to a callable: self-contained, so it may be kept,
 sent to other threads and pickled, and lazy, so that a callable pays only for what it reads. A payload of up to
-64 bytes lies in the object itself, which comes from a freelist; `payload` and `report` are made on demand.
-Constant after its creation, but for the bytes of `payload`: made when first asked for, in the critical section of
-the event, since several threads may ask at once.
+64 bytes lies in the object itself; `payload` and `report` are made on demand. Constant as long as anybody has it,
+but for the bytes of `payload`: made when first asked for, in the critical section of the event, since several
+threads may ask at once. An event that its callable did not keep is the next one's: making and freeing one is
+an eighth of a call.
 """
 
 from types import GenericAlias
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
+
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX >= 0x030E0000
+    #define IS_NOBODY_ELSES(object) PyUnstable_Object_IsUniquelyReferenced(object)
+    #elif defined(Py_GIL_DISABLED)
+    #define IS_NOBODY_ELSES(object) \
+        (_Py_atomic_load_uintptr_relaxed(&(object)->ob_tid) == _Py_ThreadId() && \
+         _Py_atomic_load_uint32_relaxed(&(object)->ob_ref_local) == 1 && \
+         _Py_atomic_load_ssize_relaxed(&(object)->ob_ref_shared) == 0)
+    #else
+    #define IS_NOBODY_ELSES(object) (Py_REFCNT(object) == 1)
+    #endif
+    """
+    bint IS_NOBODY_ELSES(PyObject* object)
 
 
 cdef class EventCode:
@@ -124,6 +142,33 @@ cdef class Event:
 cdef Event event_from_record(TypeRef of, const tocsin_event* record):
     """Copy a record in the ring. With the GIL, while the record's space is not freed."""
     cdef Event event = Event.__new__(Event)
+    event_fill(event, of, record)
+    return event
+
+
+cdef Event event_for(PyObject* spare, TypeRef of, const tocsin_event* record):
+    """As event_from_record(), but in `spare`, whose reference is used up, if it isn't NULL."""
+    cdef Event event
+    if spare == NULL:
+        return event_from_record(of, record)
+    event = <Event> spare
+    Py_DECREF(event)
+    event_fill(event, of, record)
+    return event
+
+
+cdef PyObject* event_let_go(PyObject* event) noexcept:
+    """Drop a reference; unless it is the last one: then it is kept, as a spare without a payload. With the GIL."""
+    if not IS_NOBODY_ELSES(event):
+        Py_DECREF(<object> event)
+        return NULL
+    if (<Event> event).whole is not None:
+        (<Event> event).whole = None
+    return event
+
+
+cdef inline int event_fill(Event event, TypeRef of, const tocsin_event* record) except -1:
+    """Copy a record into an event that nobody else has, and that has no payload yet. With the GIL."""
     event.of = of
     event.timestamp = record.timestamp
     event.source = record.source
@@ -134,7 +179,7 @@ cdef Event event_from_record(TypeRef of, const tocsin_event* record):
             memcpy(event.inline_, record.payload, record.size)
     else:
         event.whole = PyBytes_FromStringAndSize(<const char*> record.payload, record.size)
-    return event
+    return 0
 
 
 def make_event(type: object, payload: bytes, timestamp: int = 0, lost: int = 0) -> Event:

@@ -1,5 +1,6 @@
 """Who keeps what alive between Python and the core (ties.pyx holds the theory)."""
 
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64
@@ -23,6 +24,7 @@ cdef class StageBridge:
     cdef int slots            # batches of this look so far
     cdef uint64_t marked      # the position of the event that was marked last
     cdef uint64_t[4096] marks  # for each event that only batches hold: which ones
+    cdef PyObject* spare      # an Event that nobody has, for the next call of the run, or NULL
     cdef int gil_state
     cdef Member timed         # whom the stopwatch is for
     cdef Stopwatch watch
