@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +60,108 @@ def test_an_event_of_any_size_outlives_its_pipeline(deliver: Callable[..., Any],
     assert event.payload == payload
     assert event.payload is event.payload
     assert event.report == payload
+
+
+MIXED = tocsin.Protocol(0x90, "mixed", {"some": tocsin.EventType(0), "other": tocsin.EventType(1)})
+
+
+def payload_of(number: int) -> bytes:
+    return bytes([number % 251]) * (number * 7 % 150)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_events_that_are_kept_stay_as_they_were_while_others_come(
+    make_pipeline: Callable[..., Any], workers: int
+) -> None:
+    """Between two that are kept come events that are looked at, wholly or not at all, and forgotten."""
+    kept: list[tuple[int, tocsin.Event[Any]]] = []
+    payloads: list[bytes] = []
+    pipeline = make_pipeline(workers=workers)
+    pipeline.register(MIXED, queue_size=1 << 20)
+
+    def called(event: tocsin.Event[Any]) -> None:
+        number = event.timestamp
+        if number % 3 == 0:
+            kept.append((number, event))
+        elif number % 3 == 1:
+            payloads.append(event.payload)
+
+    pipeline.subscribe(MIXED, called)
+    pipeline.freeze()
+    for number in range(1, 1501):
+        pipeline.notify(MIXED.other if number % 5 else MIXED.some, payload_of(number), timestamp=number)
+    pipeline.thaw()
+    assert pipeline.flush(30)
+    assert [number for number, _ in kept] == list(range(3, 1501, 3))
+    for number, event in kept:
+        assert event.timestamp == number
+        assert event.type is (MIXED.other if number % 5 else MIXED.some)
+        assert event.payload == payload_of(number)
+        assert event.lost == 0
+    assert payloads == [payload_of(number) for number in range(1, 1501, 3)]
+
+
+def test_each_may_keep_an_event_that_another_one_forgets(make_pipeline: Callable[..., Any]) -> None:
+    kept: list[tocsin.Event[Any]] = []
+    pipeline = make_pipeline()
+    pipeline.register(MIXED)
+    pipeline.subscribe(MIXED.some, lambda event: None, priority=1)
+    pipeline.subscribe(MIXED.some, lambda event: kept.append(event))
+    pipeline.subscribe(MIXED.some, lambda event: None, priority=-1)
+    pipeline.freeze()
+    for number in range(100):
+        pipeline.notify(MIXED.some, payload_of(number))
+    pipeline.thaw()
+    assert pipeline.flush(30)
+    assert [event.payload for event in kept] == [payload_of(number) for number in range(100)]
+
+
+def test_an_event_that_an_error_holds_stays_as_it_was(make_pipeline: Callable[..., Any]) -> None:
+    told: list[Any] = []
+    pipeline = make_pipeline(on_error=told.append)
+    pipeline.register(MIXED)
+
+    def called(event: tocsin.Event[Any]) -> None:
+        if event.timestamp % 2:
+            raise ValueError(event.timestamp)
+
+    pipeline.subscribe(MIXED.some, called)
+    pipeline.freeze()
+    for number in range(100):
+        pipeline.notify(MIXED.some, payload_of(number), timestamp=number)
+    pipeline.thaw()
+    assert pipeline.flush(30)
+    assert [failure.event.payload for failure in told] == [payload_of(number) for number in range(1, 100, 2)]
+    for failure in told:
+        assert failure.exception.args == (failure.event.timestamp,)
+        assert failure.exception.__traceback__.tb_frame.f_locals["event"] is failure.event
+
+
+def test_events_handed_to_another_thread_stay_as_they_were(make_pipeline: Callable[..., Any]) -> None:
+    """It reads them while the next ones come, and lets go of each in its own time."""
+    handed: queue.SimpleQueue[tocsin.Event[Any] | None] = queue.SimpleQueue()
+    wrong: list[int] = []
+    seen: list[int] = []
+
+    def read() -> None:
+        while (event := handed.get()) is not None:
+            number = event.timestamp
+            seen.append(number)
+            if event.payload != payload_of(number):
+                wrong.append(number)
+
+    pipeline = make_pipeline()
+    pipeline.register(MIXED, queue_size=1 << 20)
+    pipeline.subscribe(MIXED.some, lambda event: handed.put(event) if event.timestamp % 3 else None)
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(3000):
+        assert pipeline.notify(MIXED.some, payload_of(number), timestamp=number, timeout=30)
+    assert pipeline.flush(30)
+    handed.put(None)
+    reader.join()
+    assert wrong == []
+    assert seen == [number for number in range(3000) if number % 3]
 
 
 @pytest.mark.parametrize(
