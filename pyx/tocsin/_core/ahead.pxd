@@ -24,8 +24,8 @@ cdef enum:
     AHEAD_PLACES = 4096       # in a table; what a smaller one leads to is near anyway
 
 
-cdef inline void equeue_look_ahead(const EventsQueue* q, uint64_t position, uint64_t limit) noexcept nogil:
-    """Ask for the routes of the next events and their native chains. The native stage's worker."""
+cdef inline uint64_t equeue_look_ahead(const EventsQueue* q, uint64_t position, uint64_t limit) noexcept nogil:
+    """Ask for the routes of the next events and their native chains; where to do so again. The native stage's worker."""
     cdef const RouteTable* table = <const RouteTable*> aptr_load_acquire(&q.routes.table)   # [table-grown]
     cdef const Route* routes[AHEAD_EVENTS]
     cdef const EventHeader* header
@@ -36,7 +36,7 @@ cdef inline void equeue_look_ahead(const EventsQueue* q, uint64_t position, uint
     cdef int n = 0
     cdef int i
     if table == NULL or table.mask < AHEAD_PLACES - 1:
-        return
+        return limit
     while n < AHEAD_EVENTS and position != limit:
         offset = position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
@@ -52,3 +52,4 @@ cdef inline void equeue_look_ahead(const EventsQueue* q, uint64_t position, uint
         chain = <const Chain*> aptr_load_acquire(&routes[i].native)         # [chain-swapped]
         if chain != NULL:
             cache_expect(&chain.alone)
+    return position

@@ -20,13 +20,11 @@ from libc.string cimport memcpy
 
 cdef extern from *:
     """
-    #if PY_VERSION_HEX >= 0x030E0000
-    #define IS_NOBODY_ELSES(object) PyUnstable_Object_IsUniquelyReferenced(object)
-    #elif defined(Py_GIL_DISABLED)
+    #ifdef Py_GIL_DISABLED /* whoever had it may have made its payload: acquired, before we look at that */
     #define IS_NOBODY_ELSES(object) \
-        (_Py_atomic_load_uintptr_relaxed(&(object)->ob_tid) == _Py_ThreadId() && \
+        (_Py_atomic_load_ssize_acquire(&(object)->ob_ref_shared) == 0 && \
          _Py_atomic_load_uint32_relaxed(&(object)->ob_ref_local) == 1 && \
-         _Py_atomic_load_ssize_relaxed(&(object)->ob_ref_shared) == 0)
+         _Py_atomic_load_uintptr_relaxed(&(object)->ob_tid) == _Py_ThreadId())
     #else
     #define IS_NOBODY_ELSES(object) (Py_REFCNT(object) == 1)
     #endif

@@ -6,10 +6,10 @@ stage_walk() hands most events to loops that know them to be simple: one chain, 
 one. A streak ends with an entry in the books.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.ahead cimport AHEAD_EVENTS, equeue_look_ahead
+from tocsin._core.ahead cimport equeue_look_ahead
 from tocsin._core.atomic cimport a32, a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
 from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport (
@@ -17,6 +17,7 @@ from tocsin._core.chain cimport (
     CHAIN_COLLECTED,
     CHAIN_SKIPPED,
     Chain,
+    subscriber_is_active,
     subscriber_is_behind,
 )
 from tocsin._core.channel cimport listeners_kick
@@ -46,6 +47,8 @@ cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) 
     )
     cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
     if chain == NULL or chain.count != 1 or not chain.subscribers[0].batch:
+        return 0
+    if not subscriber_is_active(chain.subscribers[0]):     # without memory it stayed there (subscribe.pxd)
         return 0
     if aptr_load_acquire(&q.routes.table) != NULL or not stage_may_call(stage):        # [table-grown]
         return 0
@@ -138,7 +141,8 @@ cdef inline uint32_t stage_call_alone(
 
     Does what stage_call_streak() does in 81 instructions a dispatch, not 137: what this worker alone changes isn't
     read again after each call. Nobody is stopped by who is alone. That its subscription was not cancelled is known by
-    the chain, which is read right before the call. 0: the next wants a closer look.
+    the chain, which is read right before the call; a callable is looked at once more (calls.pyx), since the GIL may be
+    waited for in between. 0: the next wants a closer look.
     """
     cdef EventsQueue* q = stage.queue
     cdef const a32* halted = &stage.wq.halted
@@ -155,8 +159,8 @@ cdef inline uint32_t stage_call_alone(
     event.reserved = 0
     event.lost = 0
     while n < most and position != limit and not a32_load_relaxed(halted):
-        if not is_python and n % AHEAD_EVENTS == 0:
-            equeue_look_ahead(q, position, limit)
+        if not is_python and <int64_t> (position - stage.ahead) >= 0:
+            stage.ahead = equeue_look_ahead(q, position, limit)
         offset = position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
         event.size = header.size_flags
@@ -257,7 +261,7 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
             if kept == 0 and not stage.has_batches:
                 kept = stage_call_streak(stage, limit, most)
             n += kept
-            if kept != 0:
+            if kept != 0 or a32_load_relaxed(&stage.wq.halted):
                 continue
         if not stage_step(stage, is_last):
             may_call = False

@@ -1,13 +1,11 @@
 """Subscribing in every form, and cancelling."""
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from tests.faults.scene import ALLOCATES, LIMIT, MOTOR, OF_SEVEN, PUMP, Stage, balance, forgiven
 from tests.faults.trial import Trial
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def subscribes(trial: Trial, event: Any = MOTOR.limit, sent: int = 1, **options: Any) -> None:
@@ -150,6 +148,53 @@ def cancel_main_thread(trial: Trial) -> None:
     cancels(trial, main_thread=True)
 
 
+def neighbours(trial: Trial, subscribe: Callable[[Stage, Callable[..., object]], Any], **stay: Any) -> None:
+    """Cancel one of two, then the other: who had to be left in the chain meanwhile isn't called either."""
+    stage = Stage(MOTOR)
+    seen: list[str] = []
+    stays: list[object] = []
+    stage.pipeline.subscribe(MOTOR.tick, stays.append, **stay)
+    one = subscribe(stage, lambda *_: seen.append("one"))
+    other = subscribe(stage, lambda *_: seen.append("other"))
+    assert trial.attempt(lambda: one.cancel())
+    assert other.cancel()
+    stage.pipeline.freeze()
+    assert stage.pipeline.notify(MOTOR.tick, bytes(8))
+    assert stage.pipeline.notify(MOTOR.limit, LIMIT)
+    stage.pipeline.thaw()
+    assert stage.pipeline.flush(timeout=10)
+    assert seen == [], "called after its cancel"
+    assert len(stays) == 1, stays
+    stage.end()
+
+
+def cancel_both(trial: Trial) -> None:
+    neighbours(trial, lambda stage, call: stage.pipeline.subscribe(MOTOR.limit, call))
+
+
+def cancel_both_of_a_source(trial: Trial) -> None:
+    neighbours(trial, lambda stage, call: stage.pipeline.subscribe(MOTOR.limit, call, source=3))
+
+
+def cancel_both_batches(trial: Trial) -> None:
+    """Beside another one whose batch begins first."""
+    neighbours(trial, lambda stage, call: stage.pipeline.subscribe(MOTOR.limit, call, batch=True), batch=True)
+
+
+def cancel_both_natives(trial: Trial) -> None:
+    functions = []
+
+    def subscribe(stage: Stage, call: Callable[..., object]) -> Any:
+        def function(context: int, event: int) -> int:
+            call()
+            return 0
+
+        functions.append(FUNCTION(function))
+        return stage.pipeline.subscribe_native(MOTOR.limit, functions[-1])
+
+    neighbours(trial, subscribe)
+
+
 def cancel_with_sources(trial: Trial) -> None:
     """What it had switched on is switched off, at the latest by the second call."""
     stage = Stage()
@@ -181,4 +226,17 @@ def late(trial: Trial) -> None:
 SUBJECTS = dict.fromkeys(
     (callable_, of_a_source, of_many, batch, main_thread, pending, many_sources, with_sources, native),
     ALLOCATES,
-) | dict.fromkeys((cancel, cancel_batch, cancel_main_thread, cancel_with_sources, late), ALLOCATES)
+) | dict.fromkeys(
+    (
+        cancel,
+        cancel_batch,
+        cancel_main_thread,
+        cancel_both,
+        cancel_both_of_a_source,
+        cancel_both_batches,
+        cancel_both_natives,
+        cancel_with_sources,
+        late,
+    ),
+    ALLOCATES,
+)
