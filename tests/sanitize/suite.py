@@ -33,7 +33,23 @@ ADDRESS = (
         ),
     }
 )
-THREAD = NOT_OURS | PRELOADED
+A_SHELL = "starts a shell, which dies under gcc 12's libtsan on newer kernels before it does anything"
+THREAD = (
+    NOT_OURS
+    | PRELOADED
+    | {
+        "tests/unit/test_asyncio_loops.py::test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone": (
+            "libtsan lets no child of a process that had threads start one"
+        ),
+        "tests/unit/test_cli.py::test_the_readme_shows_what_is_printed": A_SHELL,
+        "tests/unit/test_cli_streams.py::test_closed_streams_are_no_reason_to_fail": A_SHELL,
+        "tests/unit/test_cli_streams.py::test_an_ignored_ctrl_c_stays_ignored": A_SHELL,
+        "tests/unit/test_docs.py::test_a_command_prints_what_the_page_shows": A_SHELL,
+        "tests/unit/test_pipeline_end.py::test_a_dropped_pipeline_ends_its_threads": (
+            "counts threads, of which libtsan keeps one of its own from the first on"
+        ),
+    }
+)
 
 # The interpreters that these tests start are checked for everything but leaks: they end while cores are in
 # use, which is what is tested, and the memory goes with the process. A pipeline that is dropped well before
