@@ -38,7 +38,8 @@ THREAD = (
     NOT_OURS
     | PRELOADED
     | {
-        "tests/unit/test_asyncio_loops.py::test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone": (
+        "tests/unit/test_asyncio_loops.py"
+        "::test_a_forked_child_begins_anew_and_leaves_the_parents_loop_alone": (
             "libtsan lets no child of a process that had threads start one"
         ),
         "tests/unit/test_cli.py::test_the_readme_shows_what_is_printed": A_SHELL,
