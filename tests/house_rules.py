@@ -30,7 +30,6 @@ LAYERS = [
         "budget",
         "dispatch",
         "pour",
-        "ahead",
         "streak",
         "stages",
         "books",

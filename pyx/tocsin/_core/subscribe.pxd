@@ -138,4 +138,4 @@ cdef inline void retired_free(Retired* retired) noexcept nogil:
     if retired.is_chain:
         chain_free(<Chain*> retired)
     else:
-        memory_free(retired)      # a table, whose routes were copied to the bigger one
+        memory_free(retired)      # a table: the routes live on in the bigger one
