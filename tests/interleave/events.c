@@ -291,7 +291,8 @@ static void final(void) {
         for (int w = 0; w < WRITERS; w++) {
             accepted += q->accepted[w];
             for (int slot = 0; slot < SLOTS && !S->closed; slot++)
-                if (q->subscribers[slot] && (q->sources[slot] == EVERY_SOURCE || q->sources[slot] == (uint32_t)w) &&
+                if (q->subscribers[slot] &&
+                    (q->sources[slot] == EVERY_SOURCE || q->sources[slot] == (uint32_t)w) &&
                     (slot < 2 || q->seen[slot][w] || (S->late_hears_1 && w == 1)) &&
                     q->seen[slot][w] != q->accepted[w])
                     xp_fail("stranded", "queue %d, stage %d, writer %d: %u accepted, %u seen", i, slot & 1, w,
@@ -527,11 +528,10 @@ enum {
     TABLE_GROWS,
     TABLE_GROWS_ONE_LEAVES
 };
-static const char *const subscribers_names[] = {"cancel-native",   "cancel-python",         "join-native",
-                                                "join-python",     "replace-native",        "python-appears",
-                                                "python-vanishes", "python-comes-and-goes", "python-returns",
-                                                "python-blinks",   "native-joins-python",   "table-grows",
-                                                "table-grows-one-leaves"};
+static const char *const subscribers_names[] = {
+    "cancel-native",       "cancel-python",   "join-native",           "join-python",    "replace-native",
+    "python-appears",      "python-vanishes", "python-comes-and-goes", "python-returns", "python-blinks",
+    "native-joins-python", "table-grows",     "table-grows-one-leaves"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -567,7 +567,8 @@ static void changer(void *raw) {
 }
 
 static void subscribers_setup(int variant) {
-    static const int stages[] = {NATIVE, PYTHON, 0, 0, NATIVE, NATIVE, BOTH, NATIVE, BOTH, BOTH, PYTHON, 0, 0};
+    static const int stages[] = {NATIVE, PYTHON, 0,    0,      NATIVE, NATIVE, BOTH,
+                                 NATIVE, BOTH,   BOTH, PYTHON, 0,      0};
     int has_table = variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES;
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
     if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table)
