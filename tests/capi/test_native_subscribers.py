@@ -31,6 +31,15 @@ def notify(pipeline: tocsin.Pipeline, source: int = 3, number: int = 0) -> None:
     assert pipeline.flush(10)
 
 
+def overflow(pipeline: Any, refused: int, source: int = 3) -> None:
+    """Fill a queue of 1,024 bytes while nobody reads it, and have so many more refused."""
+    pipeline.freeze()
+    results = [pipeline.notify(BENCH.pair, pair(source, 0)) for _ in range(32 + refused)]
+    assert results.count(False) == refused
+    pipeline.thaw()
+    assert pipeline.flush(10)
+
+
 # -- the event -------------------------------------------------------------------------------------
 
 
@@ -70,16 +79,9 @@ def test_lost_is_counted_for_each_subscriber(
     desk.record(BENCH.pair, 1)
     desk.record(BENCH.pair, 2, source=7)
 
-    def overflow(refused: int) -> None:
-        pipeline.freeze()
-        results = [pipeline.notify(BENCH.pair, pair(3, 0)) for _ in range(32 + refused)]
-        assert results.count(False) == refused
-        pipeline.thaw()
-        pipeline.flush()
-
-    overflow(10)
+    overflow(pipeline, 10)
     notify(pipeline, source=3)
-    overflow(4)
+    overflow(pipeline, 4)
     notify(pipeline, source=7)
     lost = {tag: [note.lost for note in desk.book.seen if note.tag == tag] for tag in (1, 2)}
     assert lost[1] == [0] * 32 + [10] + [0] * 32 + [4]
@@ -96,11 +98,7 @@ def test_each_who_is_alone_with_its_source_is_told_once_what_was_lost(
         desk.record(BENCH.pair, source, source=source)
     notify(pipeline, source=2)
     for refused in (10, 4):
-        pipeline.freeze()
-        results = [pipeline.notify(BENCH.pair, pair(1, 0)) for _ in range(32 + refused)]
-        assert results.count(False) == refused
-        pipeline.thaw()
-        assert pipeline.flush(10)
+        overflow(pipeline, refused, source=1)
     for source in (1, 1, 2, 2, 3, 3):
         notify(pipeline, source=source)
     lost = {tag: [note.lost for note in desk.book.seen if note.tag == tag] for tag in (1, 2, 3)}
@@ -137,19 +135,13 @@ def test_who_comes_where_python_was_alone_is_told_what_was_lost_since(
     heard: list[int] = []
     pipeline.subscribe(BENCH.pair, lambda event: heard.append(event.lost))
 
-    def overflow(refused: int) -> None:
-        pipeline.freeze()
-        results = [pipeline.notify(BENCH.pair, pair(3, 0)) for _ in range(32 + refused)]
-        assert results.count(False) == refused
-        pipeline.thaw()
-        assert pipeline.flush(10)
-        notify(pipeline)
-
     for _ in range(2):
         notify(pipeline)
-        overflow(10)
+        overflow(pipeline, 10)
+        notify(pipeline)
     desk.record(BENCH.pair)
-    overflow(4)
+    overflow(pipeline, 4)
+    notify(pipeline)
     assert [note.lost for note in desk.book.seen] == [0] * 32 + [4]
     assert [lost for lost in heard if lost] == [10, 10, 4]
 

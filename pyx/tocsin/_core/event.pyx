@@ -6,8 +6,8 @@ An Event is a copy of one record, made when it is handed to a callable: self-con
 sent to other threads and pickled, and lazy, so that a callable pays only for what it reads. A payload of up to
 64 bytes lies in the object itself; `payload` and `report` are made on demand. Constant as long as anybody has it,
 but for the bytes of `payload`: made when first asked for, in the critical section of the event, since several
-threads may ask at once. An event that its callable did not keep is the next one's: making and freeing one is
-an eighth of a call.
+threads may ask at once. An event that its callable did not keep is the next one's: 837 instructions a dispatch, not
+934.
 """
 
 from types import GenericAlias
