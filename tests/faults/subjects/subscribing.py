@@ -1,6 +1,7 @@
 """Subscribing in every form, and cancelling."""
 
 import ctypes
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -154,17 +155,22 @@ def neighbours(trial: Trial, subscribe: Callable[[Stage, Callable[..., object]],
     seen: list[str] = []
     stays: list[object] = []
     stage.pipeline.subscribe(MOTOR.tick, stays.append, **stay)
-    one = subscribe(stage, lambda *_: seen.append("one"))
+    made = [subscribe(stage, lambda *_: seen.append("one"))]
     other = subscribe(stage, lambda *_: seen.append("other"))
-    assert trial.attempt(lambda: one.cancel())
+    assert trial.attempt(lambda: made[0].cancel())
+    stage.send(MOTOR.tick, bytes(8))  # whoever walked the chain before has gone
     assert other.cancel()
+    made.clear()
+    gc.collect()
+    reused = [bytearray(200) for _ in range(1000)]  # the memory of what was freed is somebody's now
     stage.pipeline.freeze()
     assert stage.pipeline.notify(MOTOR.tick, bytes(8))
     assert stage.pipeline.notify(MOTOR.limit, LIMIT)
     stage.pipeline.thaw()
     assert stage.pipeline.flush(timeout=10)
     assert seen == [], "called after its cancel"
-    assert len(stays) == 1, stays
+    assert len(stays) == 2, stays
+    assert not any(map(any, reused)), "what was freed was written to"
     stage.end()
 
 
