@@ -30,6 +30,7 @@ LAYERS = [
         "budget",
         "dispatch",
         "pour",
+        "ahead",
         "streak",
         "stages",
         "books",

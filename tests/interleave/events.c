@@ -526,18 +526,21 @@ enum {
     PYTHON_BLINKS,
     NATIVE_JOINS_PYTHON,
     TABLE_GROWS,
-    TABLE_GROWS_ONE_LEAVES
+    TABLE_GROWS_ONE_LEAVES,
+    LEAVE_ROUND_THE_END
 };
 static const char *const subscribers_names[] = {
-    "cancel-native",       "cancel-python",   "join-native",           "join-python",    "replace-native",
-    "python-appears",      "python-vanishes", "python-comes-and-goes", "python-returns", "python-blinks",
-    "native-joins-python", "table-grows",     "table-grows-one-leaves"};
+    "cancel-native",          "cancel-python",       "join-native",         "join-python",
+    "replace-native",         "python-appears",      "python-vanishes",     "python-comes-and-goes",
+    "python-returns",         "python-blinks",       "native-joins-python", "table-grows",
+    "table-grows-one-leaves", "cancel-round-the-end"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
     switch (variant) {
     case LEAVE_NATIVE:
     case REPLACE_NATIVE:
+    case LEAVE_ROUND_THE_END:
         cancel(0, 0);
         break;
     case LEAVE_PYTHON:
@@ -568,19 +571,27 @@ static void changer(void *raw) {
 
 static void subscribers_setup(int variant) {
     static const int stages[] = {NATIVE, PYTHON, 0,    0,      NATIVE, NATIVE, BOTH,
-                                 NATIVE, BOTH,   BOTH, PYTHON, 0,      0};
+                                 NATIVE, BOTH,   BOTH, PYTHON, 0,      0,      NATIVE};
     int has_table = variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES;
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
-    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table)
+    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table ||
+        variant == LEAVE_ROUND_THE_END)
         set.python_workers = 0;
     begin(&set);
     if (has_table)
         fill_the_table();
     S->unclaimed_too = 1;
-    add_writer(0, 0,
-               variant == PYTHON_RETURNS                                    ? 3
-               : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
-                                                                            : 2);
+    if (variant ==
+        LEAVE_ROUND_THE_END) { /* a pad lies before the second of three, which is handled by itself */
+        S->jobs[0].resize = 1;
+        for (int i = 0; i < 3; i++)
+            put_in(&S->queues[0], 0);
+    } else {
+        add_writer(0, 0,
+                   variant == PYTHON_RETURNS                                    ? 3
+                   : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
+                                                                                : 2);
+    }
     S->late_hears_1 = variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS;
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }

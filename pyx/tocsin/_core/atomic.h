@@ -33,6 +33,7 @@ static inline void bytes_put_few(shared_bytes *base, uint64_t offset, const void
         bytes_put(base, offset, source, n); /* one access, however it is done */
 }
 static inline void bytes_expect(shared_bytes *base, uint64_t offset) { (void)base, (void)offset; }
+static inline void cache_expect(const void *p) { (void)p; }
 #else
 
 typedef struct {
@@ -177,6 +178,15 @@ static inline void bytes_expect(shared_bytes *base, uint64_t offset) {
     __builtin_prefetch((unsigned char *)base + offset, 1);
 #else
     (void)base, (void)offset;
+#endif
+}
+
+/* Ask for the bytes there to be brought near for reading. Any address will do, also of nothing. */
+static inline void cache_expect(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 0);
+#else
+    (void)p;
 #endif
 }
 

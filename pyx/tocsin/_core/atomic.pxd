@@ -56,6 +56,7 @@ cdef extern from "tocsin/_core/atomic.h" nogil:
     void bytes_put_few(shared_bytes* base, uint64_t offset, const void* source, size_t n)
     void bytes_get(const shared_bytes* base, uint64_t offset, void* target, size_t n)
     const void* bytes_view(const shared_bytes* base, uint64_t offset, size_t n)
+    void cache_expect(const void* p)
     void bytes_expect(shared_bytes* base, uint64_t offset)
     uint32_t bytes_glance(const shared_bytes* base, uint64_t offset)
     void cpu_pause()

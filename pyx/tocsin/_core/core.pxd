@@ -169,7 +169,7 @@ cdef inline void stage_init(Stage* stage, EventsQueue* q, WorkQueue* wq, work_fu
     work_init(&stage.work, function)
     stage.queue = q
     stage.wq = wq
-    stage.position = a64_load_acquire(&q.ring.fifo.in_)                     # [bytes-ready]
+    stage.position = stage.ahead = a64_load_acquire(&q.ring.fifo.in_)       # [bytes-ready]
     ledger_settle(&stage.ledger, stage.position, 0, 0, 0)
 
 

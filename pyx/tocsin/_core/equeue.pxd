@@ -108,6 +108,7 @@ cdef struct Stage:
     stage_collect_streak collect
     # Its worker only.
     uint64_t position             # of the next event
+    uint64_t ahead                # of the next one that was not looked at ahead (ahead.pxd)
     uint64_t lost_total           # events that the headers so far gave as lost,
     uint64_t markers              # and how many headers did
     uint64_t n_called             # of the events not settled yet: those with a call,
@@ -165,9 +166,7 @@ cdef struct EventsQueue:
 
 # -- the way in ------------------------------------------------------------------------------------
 
-cdef inline Notified equeue_check(
-    EventsQueue* q, uint8_t event, const void* payload, uint64_t size
-) noexcept nogil:
+cdef inline Notified equeue_check(EventsQueue* q, uint8_t event, const void* payload, uint64_t size) noexcept nogil:
     """See whether the protocol can have this event. Any thread."""
     cdef const PayloadRule* rule = q.rules[event]
     if rule == NULL:

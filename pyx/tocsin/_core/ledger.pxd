@@ -102,6 +102,11 @@ cdef inline void ledger_call(Ledger* ledger, uint64_t streak) noexcept nogil:
     a64_store_release(&ledger.streak, streak | 1)                           # [ledger-entry]
 
 
+cdef inline void ledger_uncall(Ledger* ledger, uint64_t streak) noexcept nogil:
+    """Note that it was not, after all. The stage."""
+    a64_store_release(&ledger.streak, streak)                               # [ledger-entry]
+
+
 cdef inline uint64_t ledger_called(Ledger* ledger, uint64_t streak, uint64_t length) noexcept nogil:
     """Note that it was, and the `length` by which the position moved; the streak with it. The stage."""
     streak += length << 22 | 1 << 1

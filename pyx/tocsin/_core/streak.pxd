@@ -1,21 +1,22 @@
 """Streaks: so many events in a row as a stage handles between two looks at the clock.
 
 stage_walk() hands most events to loops that know them to be simple: one chain, no flag, nothing lost
-(stage_call_streak), in which a native function is alone (stage_call_alone) or a channel (pour.pxd), a batch
-subscriber that is alone (stage_collect), or nobody here (stage_skim). The rest goes through stage_step(), one by
+(stage_call_streak), in which somebody is alone (stage_call_alone), a channel (pour.pxd), or a batch subscriber
+(stage_collect), or nobody is here (stage_skim). The rest goes through stage_step(), one by
 one. A streak ends with an entry in the books.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
+from tocsin._core.ahead cimport equeue_look_ahead
 from tocsin._core.atomic cimport a32, a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
 from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport (
     CHAIN_CALLED,
     CHAIN_COLLECTED,
+    CHAIN_SKIPPED,
     Chain,
-    Subscriber,
     subscriber_is_active,
     subscriber_is_behind,
 )
@@ -30,7 +31,7 @@ from tocsin._core.dispatch cimport (
 )
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
-from tocsin._core.ledger cimport ledger_call, ledger_called, ledger_settle, ledger_streak
+from tocsin._core.ledger cimport ledger_call, ledger_called, ledger_settle, ledger_streak, ledger_uncall
 from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
 from tocsin._core.pour cimport stage_pour
@@ -116,11 +117,32 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     return n
 
 
-cdef inline uint32_t stage_call_alone(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
-    """Call native functions that are alone with their events, before `limit`: for how many. The native stage's.
+cdef inline Chain* chain_of_route(const Route* route, bint is_python) noexcept nogil:
+    """Find the stage's chain of a route (NULL: none). Its worker."""
+    if route == NULL:
+        return NULL
+    return <Chain*> aptr_load_acquire(&route.python if is_python else &route.native)   # [chain-swapped]
 
-    Does what stage_call_streak() does in 84 instructions a dispatch, not 137: what this worker alone changes isn't
-    read again after each call. Results are ignored: who is alone stops nobody. 0: the next wants a closer look.
+
+cdef inline bint chain_has_heard(Chain* chain, uint64_t lost_total) noexcept nogil:
+    """True if who is alone in the chain has heard of all events that were lost. Its stage's worker."""
+    if chain.lost_heard == lost_total:
+        return True
+    if subscriber_is_behind(chain.subscribers[0], lost_total):
+        return False
+    chain.lost_heard = lost_total
+    return True
+
+
+cdef inline uint32_t stage_call_alone(
+    Stage* stage, uint64_t limit, uint32_t most, bint is_python
+) noexcept nogil:
+    """Call those that are alone with their events, before `limit`: for how many. The last stage's worker.
+
+    Does what stage_call_streak() does in 81 instructions a dispatch, not 137: what this worker alone changes isn't
+    read again after each call. Nobody is stopped by who is alone. That its subscription was not cancelled is known by
+    the chain, which is read right before the call; a callable is looked at once more (calls.pyx), since the GIL may be
+    waited for in between. 0: the next wants a closer look.
     """
     cdef EventsQueue* q = stage.queue
     cdef const a32* halted = &stage.wq.halted
@@ -128,35 +150,41 @@ cdef inline uint32_t stage_call_alone(Stage* stage, uint64_t limit, uint32_t mos
     cdef uint64_t streak = ledger_streak(&stage.ledger, position, stage.n_called, stage.n_unclaimed)
     cdef uint64_t offset, length
     cdef const EventHeader* header
-    cdef Route* route
     cdef Chain* chain
-    cdef Subscriber* subscriber
+    cdef Chain* of_source
     cdef tocsin_event event
     cdef uint32_t n = 0
+    cdef int came
     event.protocol = q.protocol
     event.reserved = 0
     event.lost = 0
     while n < most and position != limit and not a32_load_relaxed(halted):
+        if not is_python and <int64_t> (position - stage.ahead) >= 0:
+            stage.ahead = equeue_look_ahead(q, position, limit)
         offset = position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
         event.size = header.size_flags
         event.event = header.event
-        if event.size > MAX_SIZE or header.lost != 0 or aptr_load_acquire(&q.routes.table) != NULL:  # [table-grown]
+        if event.size > MAX_SIZE or header.lost != 0:
             break
-        route = route_of_all(&q.routes, event.event)
-        if route == NULL:
-            break
-        chain = <Chain*> aptr_load_acquire(&route.native)                   # [chain-swapped]
-        if chain == NULL or not chain.is_alone:
-            break
-        subscriber = chain.subscribers[0]
-        if subscriber_is_behind(subscriber, stage.lost_total) or not subscriber_is_active(subscriber):
-            break
-        event.timestamp = header.timestamp
         event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, event.size)
         event.source = payload_source(q.rules[event.event], event.payload)
+        of_source = chain_of_route(route_of_source(&q.routes, event.event, event.source), is_python)
+        chain = chain_of_route(route_of_all(&q.routes, event.event), is_python)
+        if chain == NULL:
+            chain = of_source
+        elif of_source != NULL:
+            break
+        if chain == NULL or chain.alone == NULL or not chain_has_heard(chain, stage.lost_total):
+            break
+        if is_python and not stage_may_call(stage):
+            break
+        event.timestamp = header.timestamp
         ledger_call(&stage.ledger, streak)
-        subscriber.function(subscriber.context, &event)
+        came = chain.alone(chain.context, &event)
+        if is_python and came & CHAIN_SKIPPED:
+            ledger_uncall(&stage.ledger, streak)
+            break
         length = header_stride(event.size)
         position += length
         streak = ledger_called(&stage.ledger, streak, length)
@@ -226,12 +254,14 @@ cdef inline bint stage_walk(Stage* stage, uint64_t limit, Budget* budget, bint i
             most = min(budget.streak, budget.events) - n
             if stage.has_batches:
                 kept = stage_collect(stage, limit, most)
+            elif stage.is_python:
+                kept = stage_call_alone(stage, limit, most, True)
             else:
-                kept = 0 if stage.is_python else stage_call_alone(stage, limit, most)
-                if kept == 0:
-                    kept = stage_call_streak(stage, limit, most)
+                kept = stage_call_alone(stage, limit, most, False)
+            if kept == 0 and not stage.has_batches:
+                kept = stage_call_streak(stage, limit, most)
             n += kept
-            if kept != 0:
+            if kept != 0 or a32_load_relaxed(&stage.wq.halted):
                 continue
         if not stage_step(stage, is_last):
             may_call = False
