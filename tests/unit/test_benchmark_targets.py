@@ -20,6 +20,7 @@ from benchmarks.targets import (
     MET,
     MISSED,
     NOT_RUN,
+    OUT_OF_REACH,
     difference,
     is_missed,
     share,
@@ -186,7 +187,7 @@ def test_of_several_peers_the_best_one_counts() -> None:
     assert (verdict["peer"]["case"], verdict["median"], verdict["verdict"]) == ("fast", 1.0, MISSED)
 
 
-def test_a_floor_is_found_as_the_figure_is_and_changes_no_verdict() -> None:
+def test_a_floor_is_found_as_the_figure_is_and_none_changes_no_verdict() -> None:
     cases = {"ours": (8.0, 9.0, 10.0), "peer": (20.0, 18.0, 30.0), "least": (4.0, 6.0, 5.0)}
     figure, floor = times_faster("ours", "peer"), times_faster("least", "peer")
     without, with_one, lacking = measured(
@@ -198,6 +199,20 @@ def test_a_floor_is_found_as_the_figure_is_and_changes_no_verdict() -> None:
     assert with_one["floor"] == 5.0
     assert without["floor"] is lacking["floor"] is None
     assert {verdict["verdict"] for verdict in (without, with_one, lacking)} == {MISSED}
+
+
+@pytest.mark.parametrize(
+    ("ours", "least", "word"),
+    [(12.0, 11.0, OUT_OF_REACH), (12.0, 10.0, MISSED), (10.0, 11.0, MET)],
+)
+def test_what_its_floor_misses_too_is_out_of_reach_and_still_a_miss(
+    ours: float, least: float, word: str
+) -> None:
+    cases = {"ours": (ours,) * 3, "least": (least,) * 3}
+    results = measured(cases, (value_of("ours"), {"at_most": 10, "floor": value_of("least")}))
+    (verdict,) = results["targets"]
+    assert verdict["verdict"] == word
+    assert is_missed(verdict) == (word != MET)
 
 
 def test_an_aim_is_never_a_miss_and_another_build_is_none_of_ours() -> None:
