@@ -82,6 +82,6 @@ def test_pictures_are_drawn_of_what_was_written(tmp_path, capsys):
 def test_instructions_are_counted():
     if why := instructions.missing():
         pytest.skip(why)
-    counted = instructions.count(times=1)
+    counted = instructions.count()
     assert set(counted) == set(instructions.SCENES)
     assert all(20 < count < 20_000 for count in counted.values()), counted

@@ -6,8 +6,8 @@
 driver.py runs in one process under callgrind and does every scene 5,000 and 15,000 times; what
 the second takes more, divided by 10,000, is one operation, and whatever surrounds it cancels out. Only the
 scenes are counted, not the start of the interpreter. Nothing runs in a thread of its own, and Python's hash
-seed is fixed; what is left to the clock is how many events a stage handles in one go, so all is counted
-three times, and the least counts.
+seed is fixed; without workers no stage looks at a clock to choose how many events it handles in one go. So
+two runs differ by less than a percent.
 
 A baseline holds for one compiler, Python and kind of processor. Instructions are no times: a cache line that
 two cores fight for, a lock prefix and a system call count as one each. Under valgrind a clock is read by a

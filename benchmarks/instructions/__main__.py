@@ -21,7 +21,6 @@ from tocsin import backend
 HERE = Path(__file__).resolve().parent
 BASELINES = HERE.parent / "instructions.json"
 TOLERANCE = 0.05
-TIMES = 3  # a slow moment shortens the streaks, and one that is dispatched alone costs more instructions
 HEADER = Path("/usr/include/valgrind/callgrind.h")
 
 
@@ -34,13 +33,7 @@ def missing() -> str | None:
     return native.here()
 
 
-def count(times: int = TIMES) -> dict[str, float]:
-    """Return the instructions of one operation of each scene, the least of so many counts."""
-    counts = [count_once() for _ in range(times)]
-    return {name: min(counted[name] for counted in counts) for name in SCENES}
-
-
-def count_once() -> dict[str, float]:
+def count() -> dict[str, float]:
     """Return the instructions of one operation of each scene."""
     with tempfile.TemporaryDirectory() as folder:
         library = native.build(HERE / "mark.c", Path(folder))

@@ -45,6 +45,7 @@ typedef struct {
     uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
     uint32_t calls_after_stop; /* of the native stage */
     uint32_t books_know_calls; /* each call finds itself in the books */
+    uint32_t hears_0_first;    /* writer 1 was heard after writer 0, or neither */
     uint32_t late_hears_1;     /* who came late has to hear all of writer 1, who came
                                   later */
     uint32_t barriers;         /* 0: barriers for everybody work; 1: they fail; n: the n -
@@ -124,6 +125,8 @@ static int called(queue_scene_t *q, int slot, const tocsin_event *event) {
     if (!(slot >= 2 && q->seen[slot][got.writer] == 0) && got.number != q->seen[slot][got.writer] + 1)
         xp_fail("order", "stage %d, writer %u: %llu after %u", stage, got.writer,
                 (unsigned long long)got.number, q->seen[slot][got.writer]);
+    if (S->hears_0_first && got.writer == 1 && q->seen[slot][0] == 0)
+        xp_fail("order", "an event of writer 1 without the one of writer 0 before it");
     q->seen[slot][got.writer] = (uint32_t)got.number;
     q->calls[slot]++;
     xp_scene_step(&q->in_call[stage]);
@@ -527,13 +530,14 @@ enum {
     NATIVE_JOINS_PYTHON,
     TABLE_GROWS,
     TABLE_GROWS_ONE_LEAVES,
-    LEAVE_ROUND_THE_END
+    LEAVE_ROUND_THE_END,
+    LEAVE_TWO_KEYS
 };
 static const char *const subscribers_names[] = {
-    "cancel-native",          "cancel-python",       "join-native",         "join-python",
-    "replace-native",         "python-appears",      "python-vanishes",     "python-comes-and-goes",
-    "python-returns",         "python-blinks",       "native-joins-python", "table-grows",
-    "table-grows-one-leaves", "cancel-round-the-end"};
+    "cancel-native",          "cancel-python",        "join-native",         "join-python",
+    "replace-native",         "python-appears",       "python-vanishes",     "python-comes-and-goes",
+    "python-returns",         "python-blinks",        "native-joins-python", "table-grows",
+    "table-grows-one-leaves", "cancel-round-the-end", "cancel-two-keys"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -541,6 +545,10 @@ static void changer(void *raw) {
     case LEAVE_NATIVE:
     case REPLACE_NATIVE:
     case LEAVE_ROUND_THE_END:
+        cancel(0, 0);
+        break;
+    case LEAVE_TWO_KEYS:
+        queue_cancel(S->queues[0].queue, 0, S->queues[0].subscribers[0], 0);
         cancel(0, 0);
         break;
     case LEAVE_PYTHON:
@@ -569,29 +577,44 @@ static void changer(void *raw) {
         put_in(&S->queues[0], 1);
 }
 
+/* A pad lies before the second of three events, which is handled by itself. */
+static void put_round_the_end(void) {
+    S->jobs[0].resize = 1;
+    for (int i = 0; i < 3; i++)
+        put_in(&S->queues[0], 0);
+}
+
+/* One subscriber to both sources. */
+static void put_for_two_keys(void) {
+    subscribe_to(0, 0, 1, native_called);
+    queue_subscribe_also(S->queues[0].queue, 0, S->queues[0].subscribers[0], 0);
+    S->hears_0_first = 1;
+    put_in(&S->queues[0], 0);
+    put_in(&S->queues[0], 1);
+}
+
 static void subscribers_setup(int variant) {
-    static const int stages[] = {NATIVE, PYTHON, 0,    0,      NATIVE, NATIVE, BOTH,
-                                 NATIVE, BOTH,   BOTH, PYTHON, 0,      0,      NATIVE};
+    static const int stages[] = {NATIVE, PYTHON, 0,      0, NATIVE, NATIVE, BOTH, NATIVE,
+                                 BOTH,   BOTH,   PYTHON, 0, 0,      NATIVE, 0};
     int has_table = variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES;
+    int lies_there = variant == LEAVE_ROUND_THE_END || variant == LEAVE_TWO_KEYS;
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
     if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table ||
-        variant == LEAVE_ROUND_THE_END)
+        lies_there)
         set.python_workers = 0;
     begin(&set);
     if (has_table)
         fill_the_table();
     S->unclaimed_too = 1;
-    if (variant ==
-        LEAVE_ROUND_THE_END) { /* a pad lies before the second of three, which is handled by itself */
-        S->jobs[0].resize = 1;
-        for (int i = 0; i < 3; i++)
-            put_in(&S->queues[0], 0);
-    } else {
+    if (variant == LEAVE_ROUND_THE_END)
+        put_round_the_end();
+    else if (variant == LEAVE_TWO_KEYS)
+        put_for_two_keys();
+    else
         add_writer(0, 0,
                    variant == PYTHON_RETURNS                                    ? 3
                    : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
                                                                                 : 2);
-    }
     S->late_hears_1 = variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS;
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }

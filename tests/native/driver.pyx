@@ -257,6 +257,11 @@ cdef public void* queue_subscribe(
     return subscriber
 
 
+cdef public int queue_subscribe_also(void* queue, uint32_t source, void* subscriber, int is_python) noexcept nogil:
+    """Subscribe one that is subscribed already to one more source."""
+    return equeue_subscribe(<EventsQueue*> queue, source, <Subscriber*> subscriber, is_python)
+
+
 cdef public void queue_cancel(void* queue, uint32_t source, void* subscriber, int is_python) noexcept nogil:
     equeue_cancel(<EventsQueue*> queue, source, <Subscriber*> subscriber, is_python)
 

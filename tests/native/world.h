@@ -48,6 +48,7 @@ extern void *queue_stage(void *queue, int is_python);
 
 extern void *queue_subscribe(void *queue, uint32_t source, tocsin_subscriber function, void *context,
                              int priority, int is_python, int batch);
+extern int queue_subscribe_also(void *queue, uint32_t source, void *subscriber, int is_python);
 extern void queue_cancel(void *queue, uint32_t source, void *subscriber, int is_python);
 extern int queue_await_turn(void *queue, int is_python, int64_t timeout);
 extern void queue_let_go(void *queue, void *subscriber);

@@ -25,7 +25,7 @@ cdef enum:
 
 
 cdef inline uint64_t equeue_look_ahead(const EventsQueue* q, uint64_t position, uint64_t limit) noexcept nogil:
-    """Ask for the routes of the next events and their native chains; where to do so again. The native stage's worker."""
+    """Ask for the routes of the next events and their native chains; where to do so again. The native stage's."""
     cdef const RouteTable* table = <const RouteTable*> aptr_load_acquire(&q.routes.table)   # [table-grown]
     cdef const Route* routes[AHEAD_EVENTS]
     cdef const EventHeader* header
@@ -51,5 +51,5 @@ cdef inline uint64_t equeue_look_ahead(const EventsQueue* q, uint64_t position, 
     for i in range(n):
         chain = <const Chain*> aptr_load_acquire(&routes[i].native)         # [chain-swapped]
         if chain != NULL:
-            cache_expect(&chain.alone)
+            cache_expect(&chain.count)
     return position

@@ -1,8 +1,8 @@
 """The budget of a run: how much a stage may do before it lets the others have a turn.
 
 4,096 events or 1 ms, whichever comes first. The clock is read after streaks of 1, 2, 4 ... 64 events, as long as
-a streak takes little time; so short events cost almost no clock, and long ones end the run after a few. One
-thread.
+a streak takes little time; so short events cost almost no clock, and long ones end the run after a few. Without
+workers no clock is read, so that nothing depends on one. One thread.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -20,25 +20,25 @@ cdef enum:
 cdef struct Budget:
     uint32_t events
     uint32_t streak
-    uint64_t limit_ns
+    bint by_time
     uint64_t began
     uint64_t mark
 
 
 cdef inline void budget_begin(Budget* budget, bint by_time) noexcept nogil:
-    """Begin a run. Without `by_time` only events count: then what runs next doesn't depend on the clock."""
+    """Begin a run. Without `by_time` only events count."""
     budget.events = RUN_EVENTS
     budget.streak = 1
-    budget.limit_ns = RUN_NS if by_time else ~<uint64_t> 0
-    budget.began = clock_monotonic()
+    budget.by_time = by_time
+    budget.began = clock_monotonic() if by_time else 0
     budget.mark = budget.began
 
 
 cdef inline void budget_spend(Budget* budget, uint32_t events) noexcept nogil:
     """Account for a streak and choose the length of the next one. The stage's worker."""
-    cdef uint64_t now = clock_monotonic()
+    cdef uint64_t now = clock_monotonic() if budget.by_time else budget.mark
     budget.events -= min(events, budget.events)
-    if now - budget.began >= budget.limit_ns:
+    if now - budget.began >= RUN_NS:
         budget.events = 0
     if now - budget.mark < STREAK_NS:
         budget.streak = min(2 * budget.streak, <uint32_t> STREAK_MAX)

@@ -12,7 +12,6 @@ after the thaw; stopped, it calls nothing any more.
 """
 
 cimport cython
-from cpython.list cimport PyList_GET_ITEM
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -36,14 +35,12 @@ from tocsin._core.chain import BAD, STOP
 cdef extern from "Python.h":
     void Py_DECREF(PyObject* object)
     void Py_XDECREF(PyObject* object)
+    PyObject* Py_NewRef(PyObject* object)
+    PyObject* PyList_GET_ITEM(PyObject* list, Py_ssize_t i)
     PyObject* PyObject_CallOneArg(PyObject* callable, PyObject* argument)
     void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback)
     void PyErr_NormalizeException(PyObject** type, PyObject** value, PyObject** traceback)
     int PyException_SetTraceback(PyObject* error, PyObject* traceback)
-
-
-# Of event_for(): NULL with an exception set.
-ctypedef PyObject* (*event_function)(PyObject* spare, PyObject* type, const tocsin_event* record) noexcept
 
 
 cdef inline bint is_halted(const WorkQueue* wq) noexcept:
@@ -95,37 +92,22 @@ cdef void book_time(StageBridge bridge) noexcept:
 
 # -- calls -----------------------------------------------------------------------------------------
 
-cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
-    """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
-    cdef StageBridge bridge = member.bridge
-    cdef PyObject* spare = bridge.spare
-    cdef PyObject* event
-    bridge.spare = NULL
-    event = (<event_function> <void*> event_for)(spare, PyList_GET_ITEM(bridge.types, record.event), record)
-    if event == NULL:            # no memory: told as if the callable had raised it
-        report_raised(bridge, member, None)
-        return CHAIN_CALLED
-    cdef int came = invoke(bridge, member, <object> event)
-    bridge.spare = event_let_go(event)
-    return came
-
-
-cdef inline object member_begin_call(StageBridge bridge, Member member, bint* must_wait):
-    """The callable, which is running from now on; None: it was cancelled, or must wait. The stage, with the GIL."""
-    cdef object callback = None
+cdef inline PyObject* member_begin_call(StageBridge bridge, Member member, bint* must_wait) noexcept:
+    """A reference to the callable, which runs from now on; NULL: it was cancelled, or must wait. The stage."""
+    cdef PyObject* callback = NULL
     cdef const WorkQueue* wq = bridge.q.python.wq
     with cython.critical_section(member):
         must_wait[0] = is_halted(wq)
         if not must_wait[0] and member.callback is not None:
-            callback = member.callback
+            callback = Py_NewRef(<PyObject*> member.callback)
             member.is_running = True
             a64_store_relaxed(&member.calls, a64_load_relaxed(&member.calls) + 1)
     return callback
 
 
-cdef object member_begin_late(StageBridge bridge, Member member, object argument):
-    """As member_begin_call(), after a thaw; None also if the pipeline was stopped. The stage, with the GIL."""
-    cdef object callback = None
+cdef PyObject* member_begin_late(StageBridge bridge, Member member, object argument) noexcept:
+    """As member_begin_call(), after a thaw; NULL also if the pipeline was stopped. The stage, with the GIL."""
+    cdef PyObject* callback = NULL
     cdef bint must_wait = True
     try:
         while must_wait and await_thaw(bridge):
@@ -144,26 +126,23 @@ cdef inline bint member_end_call(Member member) noexcept:
     return is_cancelled
 
 
-cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
-    """Call the callable of a member with an event or a batch, unless it was cancelled. The stage, with the GIL.
-
-    A member that has left and kept a batch from a frozen run has no bridge of its own any more.
-    """
+cdef inline int member_call(StageBridge bridge, Member member, object argument) noexcept:
+    """Call the callable of a member, unless it was cancelled. The stage, with the GIL."""
     cdef PyObject* result
     cdef bint is_cancelled
     cdef bint must_wait
     cdef bint stops
-    cdef object callback = member_begin_call(bridge, member, &must_wait)
+    cdef PyObject* callback = member_begin_call(bridge, member, &must_wait)
     if must_wait:
         callback = member_begin_late(bridge, member, argument)
-    if callback is None:
+    if callback == NULL:
         return CHAIN_SKIPPED
     if bridge.timed is not member:
         if bridge.watch.calls != 0:
             book_time(bridge)
         watch_start(&bridge.watch, bridge.timed is None)
         bridge.timed = member
-    result = PyObject_CallOneArg(<PyObject*> callback, <PyObject*> argument)
+    result = PyObject_CallOneArg(callback, <PyObject*> argument)
     is_cancelled = member_end_call(member)
     if watch_is_due(&bridge.watch):
         book_time(bridge)
@@ -171,11 +150,42 @@ cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
         report_raised(bridge, member, argument)
     if is_cancelled:
         bell_ring(&bridge.q.progress, EVERYONE)      # somebody may wait in cancel()
+    Py_DECREF(callback)
     if result == NULL:
         return CHAIN_CALLED
     stops = result != <PyObject*> None and (result == <PyObject*> STOP or result == <PyObject*> BAD)
     Py_DECREF(result)
     return TOCSIN_STOP if stops else 0
+
+
+cdef int invoke(StageBridge bridge, Member member, object argument) noexcept:
+    """Call a callable with a batch, unless it was cancelled. The stage, with the GIL.
+
+    A member that has left and kept a batch from a frozen run has no bridge of its own any more.
+    """
+    return member_call(bridge, member, argument)
+
+
+# Of event_for(): NULL with an exception set.
+ctypedef PyObject* (*event_function)(PyObject* spare, PyObject* of, const tocsin_event* record) noexcept
+
+
+cdef int call_with_event(Member member, const tocsin_event* record) noexcept:
+    """Call a per-event callable: the function of its Subscriber. The stage, between enter and leave."""
+    cdef StageBridge bridge = member.bridge
+    cdef PyObject* spare = bridge.spare
+    cdef PyObject* event
+    bridge.spare = NULL
+    event = (<event_function> <void*> event_for)(
+        spare, PyList_GET_ITEM(<PyObject*> bridge.types, record.event), record
+    )
+    if event == NULL:            # no memory: told as if the callable had raised it
+        Py_XDECREF(spare)
+        report_raised(bridge, member, None)
+        return CHAIN_CALLED
+    cdef int came = member_call(bridge, member, <object> event)
+    bridge.spare = event_let_go(event)
+    return came
 
 
 # -- errors ----------------------------------------------------------------------------------------

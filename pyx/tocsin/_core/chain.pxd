@@ -8,9 +8,7 @@ NotifierChain) decides when the old one can be freed: nothing here knows who wal
 
 A subscriber outlives its place in a chain: `users` counts the chains that hold it and its owner. Cancelling
 clears `active`, which is read before each call, so that also a walk that is under way does not begin a call
-of it any more. Only who is `alone` is called without that look: its cancel takes its chain away whole, for which
-no memory is needed, before it clears the mark; whom an earlier cancel had to leave in a chain for want of memory is
-never `alone`.
+of it any more.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -63,10 +61,7 @@ cdef struct Chain:
     uint32_t count
     uint8_t may_wait              # one of the subscribers may
     uint8_t may_pour              # the only subscriber may
-    # Of the only subscriber, if it is called event by event, so that its call needs no other line of the cache:
-    tocsin_subscriber alone       # its function; NULL: there are more, or it is a channel or takes batches
-    void* context
-    uint64_t lost_heard           # a count of lost events that it has heard of; the stage's
+    uint8_t is_alone              # the only subscriber is called event by event: no channel, no batches
     Subscriber* subscribers[1]    # `count` of them
 
 
@@ -145,9 +140,7 @@ cdef inline Chain* chain_judge(Chain* chain) noexcept nogil:
     """Note what a chain that is complete allows; the chain. Cold, before others see it."""
     cdef const Subscriber* first = chain.subscribers[0]
     chain.may_pour = chain.count == 1 and first.may_pour
-    if chain.count == 1 and not first.is_channel and not first.batch and a32_load_relaxed(&first.active):
-        chain.alone = first.function
-        chain.context = first.context
+    chain.is_alone = chain.count == 1 and not first.is_channel and not first.batch
     return chain
 
 

@@ -14,24 +14,7 @@ from types import GenericAlias
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
-
-from tocsin._core.atomic cimport bytes_put_few, shared_bytes
-
-
-cdef extern from *:
-    """
-    #ifdef Py_GIL_DISABLED /* whoever had it may have made its payload: acquired, before we look at that */
-    #define IS_NOBODY_ELSES(object) \
-        (_Py_atomic_load_ssize_acquire(&(object)->ob_ref_shared) == 0 && \
-         _Py_atomic_load_uint32_relaxed(&(object)->ob_ref_local) == 1 && \
-         _Py_atomic_load_uintptr_relaxed(&(object)->ob_tid) == _Py_ThreadId())
-    #else
-    #define IS_NOBODY_ELSES(object) (Py_REFCNT(object) == 1)
-    #endif
-    """
-    bint IS_NOBODY_ELSES(PyObject* object)
 
 
 cdef class EventCode:
@@ -144,42 +127,6 @@ cdef Event event_from_record(TypeRef of, const tocsin_event* record):
     cdef Event event = Event.__new__(Event)
     event_fill(event, of, record)
     return event
-
-
-cdef Event event_for(PyObject* spare, TypeRef of, const tocsin_event* record):
-    """As event_from_record(), but in `spare`, whose reference is used up, if it isn't NULL."""
-    cdef Event event
-    if spare == NULL:
-        return event_from_record(of, record)
-    event = <Event> spare
-    Py_DECREF(event)
-    event_fill(event, of, record)
-    return event
-
-
-cdef PyObject* event_let_go(PyObject* event) noexcept:
-    """Drop a reference; unless it is the last one: then it is kept, as a spare without a payload. With the GIL."""
-    if not IS_NOBODY_ELSES(event):
-        Py_DECREF(<object> event)
-        return NULL
-    if (<Event> event).whole is not None:
-        (<Event> event).whole = None
-    return event
-
-
-cdef inline int event_fill(Event event, TypeRef of, const tocsin_event* record) except -1:
-    """Copy a record into an event that nobody else has, and that has no payload yet. With the GIL."""
-    if event.of is not of:           # an event that is used again is of the same type most of the time
-        event.of = of
-    event.timestamp = record.timestamp
-    event.source = record.source
-    event.lost = record.lost
-    event.size = record.size
-    if record.size <= EVENT_INLINE:
-        bytes_put_few(<shared_bytes*> event.inline_, 0, record.payload, record.size)
-    else:
-        event.whole = PyBytes_FromStringAndSize(<const char*> record.payload, record.size)
-    return 0
 
 
 def make_event(type: object, payload: bytes, timestamp: int = 0, lost: int = 0) -> Event:

@@ -17,6 +17,7 @@ from tocsin._core.chain cimport (
     CHAIN_COLLECTED,
     CHAIN_SKIPPED,
     Chain,
+    Subscriber,
     subscriber_is_active,
     subscriber_is_behind,
 )
@@ -124,25 +125,13 @@ cdef inline Chain* chain_of_route(const Route* route, bint is_python) noexcept n
     return <Chain*> aptr_load_acquire(&route.python if is_python else &route.native)   # [chain-swapped]
 
 
-cdef inline bint chain_has_heard(Chain* chain, uint64_t lost_total) noexcept nogil:
-    """True if who is alone in the chain has heard of all events that were lost. Its stage's worker."""
-    if chain.lost_heard == lost_total:
-        return True
-    if subscriber_is_behind(chain.subscribers[0], lost_total):
-        return False
-    chain.lost_heard = lost_total
-    return True
-
-
 cdef inline uint32_t stage_call_alone(
     Stage* stage, uint64_t limit, uint32_t most, bint is_python
 ) noexcept nogil:
     """Call those that are alone with their events, before `limit`: for how many. The last stage's worker.
 
-    Does what stage_call_streak() does in 81 instructions a dispatch, not 137: what this worker alone changes isn't
-    read again after each call. Nobody is stopped by who is alone. That its subscription was not cancelled is known by
-    the chain, which is read right before the call; a callable is looked at once more (calls.pyx), since the GIL may be
-    waited for in between. 0: the next wants a closer look.
+    Does what stage_call_streak() does in 82 instructions a dispatch, not 137: what this worker alone changes isn't
+    read again after each call. Nobody is stopped by who is alone. 0: the next wants a closer look.
     """
     cdef EventsQueue* q = stage.queue
     cdef const a32* halted = &stage.wq.halted
@@ -152,6 +141,7 @@ cdef inline uint32_t stage_call_alone(
     cdef const EventHeader* header
     cdef Chain* chain
     cdef Chain* of_source
+    cdef Subscriber* subscriber
     cdef tocsin_event event
     cdef uint32_t n = 0
     cdef int came
@@ -175,13 +165,16 @@ cdef inline uint32_t stage_call_alone(
             chain = of_source
         elif of_source != NULL:
             break
-        if chain == NULL or chain.alone == NULL or not chain_has_heard(chain, stage.lost_total):
+        if chain == NULL or not chain.is_alone:
+            break
+        subscriber = chain.subscribers[0]
+        if subscriber_is_behind(subscriber, stage.lost_total) or not subscriber_is_active(subscriber):
             break
         if is_python and not stage_may_call(stage):
             break
         event.timestamp = header.timestamp
         ledger_call(&stage.ledger, streak)
-        came = chain.alone(chain.context, &event)
+        came = subscriber.function(subscriber.context, &event)
         if is_python and came & CHAIN_SKIPPED:
             ledger_uncall(&stage.ledger, streak)
             break

@@ -78,14 +78,13 @@ cdef inline void equeue_cancel(
 ) noexcept nogil:
     """Take a subscriber out of the chain of an id; no call of it begins from now on.
 
-    It leaves the chain before its mark is cleared: a stage that finds it inactive meets the new chain at its next
-    event, and so does one that doesn't look at the mark of who is alone. The other way round an event that was
-    handled with a look, between two without, would be left out.
+    The mark first, which each call of it looks at: so what it has heard of all its ids ends at one event.
     """
     cdef Route* route
     cdef aptr* place
     cdef Chain* old
     cdef Chain* chain
+    a32_store_release(&subscriber.active, 0)                                # [subscriber-cancelled]
     lock_take(&q.lock)
     route = route_get(&q.routes, id)
     place = NULL if route == NULL else route_chain(route, is_python)
@@ -95,7 +94,6 @@ cdef inline void equeue_cancel(
         if chain != NULL or old.count == 1:      # without memory it stays there, inactive
             aptr_store_release(place, chain)                                # [chain-swapped]
             equeue_retire(q, &old.retired)
-        a32_store_release(&subscriber.active, 0)                            # [subscriber-cancelled]
         equeue_count_subscribers(q, is_python, -1)
     equeue_reclaim(q)
     lock_drop(&q.lock)
