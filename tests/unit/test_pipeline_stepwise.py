@@ -5,6 +5,7 @@ idle, about to run, running, between its last look and its end, and gone.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,29 @@ def test_the_order_across_protocols_does_not_depend_on_time(pipeline: Any, got: 
 
 
 # ---------------------------------------------------------------------------------- the situations
+
+
+def test_the_room_that_callbacks_find_does_not_depend_on_how_long_they_take(
+    make_pipeline: Callable[..., Any],
+) -> None:
+    def found(seconds: float) -> list[bool]:
+        pipeline = make_pipeline(workers=0)
+        pipeline.register(MOTOR, queue_size=4096)
+        room: list[bool] = []
+
+        @pipeline.subscribe(MOTOR.tick)
+        def refill(event: Any) -> None:
+            if seconds:
+                time.sleep(seconds)
+            if len(room) < 200:
+                room.append(pipeline.notify(MOTOR.tick, (event.report.n,)))
+
+        while pipeline.notify(MOTOR.tick, (0,)):
+            pass
+        pipeline.flush()
+        return room
+
+    assert found(0.0001) == found(0)
 
 
 def test_worker_idle_the_event_is_all_there_is(pipeline: Any, got: list[Any]) -> None:
