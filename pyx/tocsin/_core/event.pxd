@@ -54,8 +54,6 @@ cdef class Event:
     cdef uint8_t[EVENT_INLINE] inline_
 
 
-
-
 cdef TypeRef typeref_new(object type)
 cdef Event event_from_record(TypeRef of, const tocsin_event* record)
 
