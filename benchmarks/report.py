@@ -16,12 +16,12 @@ except ImportError:
     sys.exit("the benchmarks print with rich: pip install 'tocsin[bench]'")
 
 from benchmarks.harness import version_of
-from benchmarks.targets import AT_BEST, ELSEWHERE, MET, MISSED, NOT_RUN, OUT_OF_REACH
+from benchmarks.targets import AT_BEST, ELSEWHERE, MET, MISSED, NOT_RUN, UNREACHABLE
 
-WIDTH = 132  # where the output is no terminal
+WIDTH = 150  # where the output is no terminal
 STYLES = {
     **{MET: "green", AT_BEST: "yellow", MISSED: "bold red"},
-    **{OUT_OF_REACH: "red", NOT_RUN: "red", ELSEWHERE: "dim"},
+    **{UNREACHABLE: "red", NOT_RUN: "red", ELSEWHERE: "dim"},
 }
 PLACES = {"ns": 1, "bytes": 1, "times": 2, "of it": 2, "ms": 1, "kB": 0, "%": 3, "threads": 0}
 
@@ -135,7 +135,7 @@ def print_targets(results: dict[str, Any]) -> None:
     out.print(
         "ours, peer's: medians; ratio: peer's by ours; found: what the target is about, the median of the\n"
         "rounds; floor: the same for the least that would have to be done here, by whatever means;\n"
-        "MET AT BEST: only the best round keeps the bound; OUT OF REACH: the floor doesn't keep it either;\n"
+        "MET AT BEST: only the best round keeps the bound; UNREACHABLE: the floor doesn't keep it either;\n"
         "in brackets: an aim, not counted"
     )
     out.print()

@@ -2,8 +2,8 @@
 
 A figure is found twice: best to best, and as the median of the rounds, each round's own ratio taken first.
 MET says that the median keeps the bound; MET AT BEST that only the best round does; MISSED that neither
-does; OUT OF REACH that the floor doesn't either, so that nobody could keep it on this machine. NOT RUN, with
-the reason, is no better than MISSED, and neither is OUT OF REACH. An aim is printed and never counted.
+does; UNREACHABLE that the floor doesn't either, so that nobody could keep it on this machine. NOT RUN, with
+the reason, is no better than MISSED, and neither is UNREACHABLE. An aim is printed and never counted.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from tocsin import backend
 
 Row = dict[str, Any]  # what Case.rows() gives
 MET, AT_BEST, MISSED, NOT_RUN, ELSEWHERE = "MET", "MET AT BEST", "MISSED", "NOT RUN", "-"
-OUT_OF_REACH = "OUT OF REACH"
+UNREACHABLE = "UNREACHABLE"
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ class Target:
         least = self.floor.values(rows) if self.floor else None
         floor = statistics.median(least[0]) if least else None
         if word == MISSED and floor is not None and not self.keeps(floor):
-            word = OUT_OF_REACH
+            word = UNREACHABLE
         return found | {"median": median, "best": best, "floor": floor, "verdict": word}
 
 
 def is_missed(verdict: dict[str, Any]) -> bool:
     """Whether --check fails for it."""
-    return verdict["verdict"] in (MISSED, OUT_OF_REACH, NOT_RUN) and not verdict["aim"]
+    return verdict["verdict"] in (MISSED, UNREACHABLE, NOT_RUN) and not verdict["aim"]

@@ -14,7 +14,7 @@ from native import programs
 MEMORIES = ["sc", "tso", "pso"]
 MINIMUM_STEPS = 5_000_000
 WHOLE = 300  # seconds of budget from which on every mutant is planted: each takes 12 to build
-TURNS = 8
+TURNS = 16
 SLICES = 90  # most scenes need a fraction of their slice; those that don't are about a quarter of all
 SLICE = 0.1  # seconds, at least
 MINIMUM_PACE = 3_000_000  # of the long form; the short one runs wherever it must, and asks for a third
@@ -119,7 +119,7 @@ def mutants() -> dict[str, programs.Mutant]:
 
 
 def planted(budget: float) -> dict[str, programs.Mutant]:
-    """Return all mutants, or in the short form those whose turn it is today: each has one in eight days."""
+    """Return all mutants, or in the short form those whose turn it is today: each has one in sixteen days."""
     every = mutants()
     if budget >= WHOLE:
         return every

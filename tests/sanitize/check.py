@@ -108,7 +108,7 @@ def address_suite(budget: float, folder: Path) -> Row:
     """Run the suite under AddressSanitizer and its company, then one program with whole stacks."""
     tools.runtime("libasan"), tools.runtime("libubsan")
     whole = budget >= WHOLE
-    where = ["tests"] if whole else [*suite.SHORT_ADDRESS, "-m", "not slow and not stress"]
+    where = ["tests"] if whole else [*suite.short_address(), "-m", "not slow and not stress"]
     copy = tools.tree(folder, "address")
     outcome = tools.pytest(copy, "address", where)
     stacks = scenario(copy)
@@ -129,7 +129,7 @@ def address_suite(budget: float, folder: Path) -> Row:
         f"libasan and libubsan preloaded, {sys.version.split()[0]}, {' '.join(where)}",
         outcome.passed,
         "tests",
-        1200 if whole else 150,
+        1200 if whole else 100,
         len(outcome.found) + outcome.failed,
         len(plants + deep),
         len(caught),

@@ -20,7 +20,7 @@ from benchmarks.targets import (
     MET,
     MISSED,
     NOT_RUN,
-    OUT_OF_REACH,
+    UNREACHABLE,
     difference,
     is_missed,
     share,
@@ -203,7 +203,7 @@ def test_a_floor_is_found_as_the_figure_is_and_none_changes_no_verdict() -> None
 
 @pytest.mark.parametrize(
     ("ours", "least", "word"),
-    [(12.0, 11.0, OUT_OF_REACH), (12.0, 10.0, MISSED), (10.0, 11.0, MET)],
+    [(12.0, 11.0, UNREACHABLE), (12.0, 10.0, MISSED), (10.0, 11.0, MET)],
 )
 def test_what_its_floor_misses_too_is_out_of_reach_and_still_a_miss(
     ours: float, least: float, word: str
