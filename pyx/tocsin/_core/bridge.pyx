@@ -1,4 +1,4 @@
-# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# Annotations here are for readers only: taken as C types they would let int accept 2.0.
 # cython: annotation_typing=False
 """The GIL door: the only code on the event path that takes the GIL or touches a Python object.
 

@@ -1,4 +1,4 @@
-# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# Annotations here are for readers only: taken as C types they would let int accept 2.0.
 # cython: annotation_typing=False
 """Readers of a channel: from its ring to Events and Batches, and waiting for them.
 

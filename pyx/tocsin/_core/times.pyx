@@ -1,4 +1,4 @@
-# Annotations here are for __signature__ only: taken as C types they would let int accept 2.0.
+# Annotations here are for readers only: taken as C types they would let int accept 2.0.
 # cython: annotation_typing=False
 """Times as Python gives them: timestamps, timeouts, delays, checked and in nanoseconds.
 

@@ -1,5 +1,5 @@
 # Small, which keeps the wheel below a megabyte: plain methods, whose signatures stand in their docstrings.
-# cython: annotation_typing=False, binding=False, embedsignature=True, embedsignature.format=clinic
+# cython: annotation_typing=False
 """What the queues of tocsin.compat.queue are built on: those of the standard library without a lock.
 
 Any thread. A queue is in its critical section while a step of state.pxd is taken (on a GIL build the GIL is that),
