@@ -27,7 +27,7 @@ from tocsin._core.batch cimport (
     batch_new,
     batch_open,
 )
-from tocsin._core.calls cimport invoke, report
+from tocsin._core.calls cimport member_call, report
 from tocsin._core.chain cimport (
     CHAIN_CALLED,
     CHAIN_COLLECTED,
@@ -126,7 +126,7 @@ cdef uint64_t call_filled(void* context) noexcept:
             if batch is None or batch.count == 0:
                 continue
             member.batches[event] = None         # ours alone, unless the callable keeps it
-            if invoke(bridge, member, batch) != CHAIN_SKIPPED:
+            if member_call(bridge, member, batch) != CHAIN_SKIPPED:
                 called |= <uint64_t> 1 << batch.slot
             if batch_is_ours(batch):
                 batch_clear(batch)
@@ -171,7 +171,7 @@ cdef uint32_t collect_streak(Stage* stage, Subscriber* subscriber, uint64_t limi
         return 0
     rule = q.rules[member.filling_event]
     batch_open(batch, &end)
-    # Relaxed: it only spares the copying. Whether a cancelled subscriber is called invoke() decides.
+    # Relaxed: it only spares the copying. Whether a cancelled subscriber is called member_call() decides.
     while n < most and position != limit and a32_load_relaxed(&subscriber.active):
         offset = position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)

@@ -1,6 +1,6 @@
 """The way in from Python (notify.pyx holds the theory)."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from tocsin._core.core cimport Core
 from tocsin._core.equeue cimport EventsQueue, Notified
@@ -15,9 +15,7 @@ cdef class NotifyCore:
 
     cdef int64_t code_of(self, object event) except? -2
     cdef bytes payload_of(self, Door door, int64_t code, object payload)
-    cdef Notified notify_waiting(
-        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
-    ) except *
+    cdef bint wait_for_room(self, EventsQueue* q, int64_t* seen, int64_t deadline) except? False
     cdef int refuse(
         self, Notified notified, Door door, object event, int64_t code, object payload
     ) except -1

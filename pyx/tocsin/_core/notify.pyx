@@ -141,43 +141,42 @@ cdef class NotifyCore:
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef Notified notified = NOTIFY_UNKNOWN
         cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
+        cdef int64_t seen = -1
         if door is not None:
             q = door.q
             if not PyBytes_CheckExact(payload):
                 payload = self.payload_of(door, code, payload)
-            notified = equeue_notify(
-                q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
-            )
-            if notified == NOTIFIED:
-                return True
-            if notified == NOTIFY_FULL and deadline != 0:
-                notified = self.notify_waiting(q, code, payload, stamp, deadline)
+            while True:
+                notified = equeue_notify(
+                    q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
+                )
                 if notified == NOTIFIED:
                     return True
+                if notified != NOTIFY_FULL or deadline == 0 or not self.wait_for_room(q, &seen, deadline):
+                    break
         if notified == NOTIFY_FULL:
             equeue_refuse(q, 1)
             return False
         self.refuse(notified, door, event, code, payload)
 
-    cdef Notified notify_waiting(
-        self, EventsQueue* q, int64_t code, bytes payload, uint64_t stamp, int64_t deadline
-    ) except *:
-        cdef Notified notified = NOTIFY_FULL
+    cdef bint wait_for_room(self, EventsQueue* q, int64_t* seen, int64_t deadline) except? False:
+        """Wait for room, before one looks again. False: the time is over. `seen`: -1 for the first call.
+
+        That one only says that somebody waits: room that was made before nobody tells of.
+        """
         cdef int64_t slice
-        cdef uint32_t seen
-        if self.is_inside():
-            raise RuntimeError(WOULD_WAIT)
-        while True:
-            seen = equeue_wait_look(q)
-            notified = equeue_notify(
-                q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
-            )
+        if seen[0] < 0:
+            if self.is_inside():
+                raise RuntimeError(WOULD_WAIT)
+        else:
             slice = slice_until(deadline)
-            if notified != NOTIFY_FULL or slice == 0:
-                return notified
+            if slice == 0:
+                return False
             with nogil:
-                bell_park(&q.progress, seen, slice)
+                bell_park(&q.progress, <uint32_t> seen[0], slice)
             PyErr_CheckSignals()
+        seen[0] = equeue_wait_look(q)
+        return True
 
     def notify_many(
         self, event: object, payloads: object, timestamps: object = None, *, timeout: object = 0
@@ -193,8 +192,7 @@ cdef class NotifyCore:
         cdef EventsQueue* q = NULL if door is None else door.q
         cdef int64_t deadline = deadline_of(timeout)
         cdef bint may_wait = timeout != 0
-        cdef int64_t slice
-        cdef uint32_t seen
+        cdef int64_t seen = -1
         cdef Notified notified
         if q == NULL or q.rules[(code >> 16) & 0xFF] == NULL:
             self.refuse(NOTIFY_UNKNOWN, door, event, code, b"")
@@ -204,16 +202,10 @@ cdef class NotifyCore:
         try:
             if may_wait and self.is_inside():
                 raise RuntimeError(WOULD_WAIT)
-            notified = many_put(many)
-            while notified == NOTIFY_FULL and may_wait:
-                seen = equeue_wait_look(q)
+            while True:
                 notified = many_put(many)
-                slice = slice_until(deadline)
-                if notified != NOTIFY_FULL or slice == 0:
+                if notified != NOTIFY_FULL or not may_wait or not self.wait_for_room(q, &seen, deadline):
                     break
-                with nogil:
-                    bell_park(&q.progress, seen, slice)
-                PyErr_CheckSignals()
             if notified == NOTIFY_FULL or (notified != NOTIFIED and many.done != 0):
                 # If the door was shut while we waited: what is in is in, and the rest found no room.
                 equeue_refuse(q, many.count - many.done)
