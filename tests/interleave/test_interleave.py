@@ -24,7 +24,10 @@ SMALL = [
     "cancel",
     "freeze/one-worker",
     "stop",
-    "notify",
+    "notify/native",
+    "notify/python",
+    "notify/both",
+    "notify/spinning",
     "ring",
 ]
 SMALL += [
@@ -34,11 +37,10 @@ SMALL += [
     "subscribers/replace-native",
     "gone/native",
 ]
-SMALL += ["wait/flush-native", "close/native-shared", "close/native-exclusive", "books", "side/one-more"]
-SMALL += ["unregister"]
+SMALL += ["wait/flush-both", "close/native-shared", "close/native-exclusive", "books", "side/one-more"]
+SMALL += ["unregister/caller-python"]
 SMALL += [
     "channel/one-reader",
-    "channel/two-readers",
     "channel/locked",
     "overflow/oldest",
     "overflow/latest",
