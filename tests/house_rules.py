@@ -65,6 +65,7 @@ LAYERS = [
         "capi",
         "pool",
         "works",
+        "made",
     ],
 ]
 # The backend in plain Python: a module may import those before it, and of the rest of tocsin these two.

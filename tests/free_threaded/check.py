@@ -97,16 +97,23 @@ def find_interpreter() -> tuple[str, str]:
     raise NotRun(f"TOCSIN_FREE_THREADED={named} is no free-threaded CPython" if named else HOW)
 
 
+def expanded(extras: dict[str, list[str]], name: str) -> list[str]:
+    """Return what an extra asks for, with what the extras that it names ask for."""
+    found = []
+    for requirement in extras[name]:
+        ours = re.fullmatch(r"tocsin\[([\w,]+)\]", requirement)
+        found += [each for other in ours[1].split(",") for each in expanded(extras, other)] if ours else [requirement]
+    return found
+
+
 def make_environment(interpreter: str, venv: Path) -> tuple[Path, list[str]]:
     """Make an environment with what the tests need: its Python, and what could not be had."""
     must(run(interpreter, "-m", "venv", "--clear", venv, cwd=venv.parent))
     python = venv / "bin" / "python"
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     missing = []
-    for requirement in [*extras["numpy"], *extras["cli"], *extras["test"]]:
+    for requirement in expanded(extras, "test"):
         name = re.split(r"\W", requirement)[0]
-        if name == "tocsin":
-            continue
         # Only wheels: what has none for such a build mostly can't be compiled for it either.
         result = run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", requirement, cwd=venv)
         if result.returncode and name not in OPTIONAL:
@@ -178,7 +185,7 @@ def not_noticed(path: Path, python: Path, shipped: Path, folder: Path) -> str:
     mutant: Mutant = read_mutant(path)
     tree = folder / path.stem
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(shipped, tree)  # with what was built, of which one module is made anew
+    shutil.copytree(shipped, tree)  # with what was built: what the mutant touches is made anew
     shutil.rmtree(tree / "pyx")
     mutant.plant(tree)
     must(run(python, "setup.py", "-q", "build_ext", cwd=tree))

@@ -17,6 +17,11 @@ def test_mutant_fits_the_text(path: Path, tmp_path: Path) -> None:
     mutant.plant(tmp_path)
 
 
+def test_an_extra_brings_those_that_it_names() -> None:
+    extras = {"a": ["one>=1", "tocsin[b,c]"], "b": ["two"], "c": ["tocsin[d]"], "d": ["three[x]"]}
+    assert check.expanded(extras, "a") == ["one>=1", "two", "three[x]"]
+
+
 @pytest.mark.parametrize("named", ["/nowhere/python3.13t", "true", ""])
 def test_what_is_missing_is_named(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOCSIN_FREE_THREADED", named)

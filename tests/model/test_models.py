@@ -52,6 +52,31 @@ def test_row_counts_what_came_out() -> None:
         assert verdict in row.note
 
 
+@pytest.mark.parametrize("row", models.MINIMUM)
+def test_each_planted_bug_has_its_turn_and_each_day_has_one(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [case for case in models.chosen(0) if case.row == row and not case.holds]
+    seen: list[Case] = []
+    for day in range(models.TURNS):
+        monkeypatch.setattr(models, "date", Day(700_000 + day))
+        today = [case for case in models.in_turn(models.chosen(0), 0) if case.row == row and not case.holds]
+        assert today
+        seen += today
+    assert sorted(map(str, seen)) == sorted(map(str, every))
+
+
+class Day:
+    """A calendar that stands still."""
+
+    def __init__(self, ordinal: int) -> None:
+        self.ordinal = ordinal
+
+    def today(self) -> "Day":
+        return self
+
+    def toordinal(self) -> int:
+        return self.ordinal
+
+
 def test_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(models.NotRun, match="apt-get install spin"):

@@ -25,7 +25,7 @@ TURNS = 7
 SECONDS = 4.0  # of one scene, to notice a bug
 MODULE = "pyx/tocsin/compat/queuecore.pyx"
 CYTHON = ["cdivision=True", "freethreading_compatible=True", "boundscheck=False", "wraparound=False"]
-CYTHON += ["initializedcheck=False", "auto_pickle=False"]
+CYTHON += ["initializedcheck=False", "auto_pickle=False", "binding=False"]
 
 
 @dataclass(frozen=True)

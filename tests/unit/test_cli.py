@@ -179,6 +179,8 @@ def test_doctor_as_json() -> None:
     assert facts["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
     assert facts["check"]["delivered"] == 1000
     assert facts["broken"] == []
+    compiled = facts["tocsin"]["backend"] == "cython"
+    assert re.fullmatch(r"3\.\d+\.\d+" if compiled else "None", str(facts["tocsin"]["cython"]))
     assert {"tocsin", "system", "clocks", "degraded"} <= set(facts)
 
 

@@ -33,9 +33,7 @@ from tocsin._core.chain import BAD, STOP
 
 
 cdef extern from "Python.h":
-    void Py_DECREF(PyObject* object)
     void Py_XDECREF(PyObject* object)
-    PyObject* Py_NewRef(PyObject* object)
     PyObject* PyList_GET_ITEM(PyObject* list, Py_ssize_t i)
     void PyErr_Fetch(PyObject** type, PyObject** value, PyObject** traceback)
     void PyErr_NormalizeException(PyObject** type, PyObject** value, PyObject** traceback)

@@ -160,9 +160,10 @@ cdef class NotifyCore:
         self.refuse(notified, door, event, code, payload)
 
     cdef bint wait_for_room(self, EventsQueue* q, int64_t* seen, int64_t deadline) except? False:
-        """Wait for room, before one looks again. False: the time is over. `seen`: -1 for the first call.
+        """Wait for room, for a look at whether there is some. False: the time is over. `seen`: at first -1.
 
-        That one only says that somebody waits: room that was made before nobody tells of.
+        The first call only announces that somebody waits: room made before that rings no bell, so one looks once
+        more before parking. RuntimeError inside a callback.
         """
         cdef int64_t slice
         if seen[0] < 0:
@@ -200,7 +201,7 @@ cdef class NotifyCore:
             q, (code >> 16) & 0xFF, door.types[(code >> 16) & 0xFF], payloads, timestamps
         )
         try:
-            if may_wait and self.is_inside():
+            if may_wait and self.is_inside():      # before a part of them is in
                 raise RuntimeError(WOULD_WAIT)
             while True:
                 notified = many_put(many)

@@ -1,4 +1,4 @@
-# Small, which keeps the wheel below a megabyte: plain methods, whose signatures stand in their docstrings.
+# Annotations here are for readers only: taken as C types they would let int accept 2.0.
 # cython: annotation_typing=False
 """What the queues of tocsin.compat.queue are built on: those of the standard library without a lock.
 

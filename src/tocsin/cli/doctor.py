@@ -44,14 +44,22 @@ def examine(*, as_json: bool) -> int:
 
 
 def core_facts() -> Facts:
-    made_with = type(backend.make_event).__module__  # Cython names its types' module after itself
     return {
         "version": tocsin.__version__,
         "backend": backend.name,
-        "cython": made_with.removeprefix("_cython_").replace("_", ".") if "_cython_" in made_with else None,
+        "cython": made_with(),
         "path": os.path.dirname(tocsin.__file__),
         "kick": kick_in_force(),
     }
+
+
+def made_with() -> str | None:
+    """Return the version of Cython that the core was made with; None: nothing of it is compiled."""
+    if backend.name == "python":
+        return None
+    from tocsin._core.made import CYTHON
+
+    return CYTHON
 
 
 def kick_in_force() -> str | None:

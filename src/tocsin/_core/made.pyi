@@ -1,0 +1,5 @@
+"""What the compiled core was made with."""
+
+from typing import Final
+
+CYTHON: Final[str]
