@@ -31,7 +31,18 @@ PUBLIC = [PYX / "tocsin/__init__.pxd", *(PYX / "tocsin/include").glob("*.h")]
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
 COLD = {"chain", "doorbells", "ending", "finaliser", "forks", "guard", "header", "kfifo", "listen"}
-COLD |= {"made", "mainthread", "opening", "payload", "pool", "queuecore", "subscription", "ties", "times", "waits"}
+COLD |= {
+    "made",
+    "mainthread",
+    "opening",
+    "payload",
+    "pool",
+    "queuecore",
+    "subscription",
+    "ties",
+    "times",
+    "waits",
+}
 COLD |= {"works"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
@@ -56,8 +67,8 @@ remains is plain Python, slower, and without native producers and subscribers.
 """
 
 ON = ["cdivision", "freethreading_compatible", "embedsignature"]
-# Not binding: the interpreter has short ways to call a function that is C's own, which takes 100 instructions off each
-# notify(). The price: such a function has no annotations and no __func__.
+# Not binding: the interpreter has short ways to call a function that is C's own, and each notify() takes 100
+# instructions less. The price: such a function has no annotations and no __func__.
 OFF = ["boundscheck", "wraparound", "initializedcheck", "auto_pickle", "autotestdict", "binding"]
 DIRECTIVES = {"language_level": 3, "embedsignature.format": "clinic"}
 DIRECTIVES |= dict.fromkeys(ON, True) | dict.fromkeys(OFF, False)

@@ -70,7 +70,7 @@ LAYERS = [
 ]
 # The backend in plain Python: a module may import those before it, and of the rest of tocsin these two.
 PURE_ORDER = [
-    *("exit", "failing", "times", "header", "payload"),
+    *("made", "exit", "failing", "times", "header", "payload"),
     *("kfifo", "typedfifo", "recordfifo", "notifier"),
     *("work", "workqueue", "worker"),
     *("event", "batch", "channelqueue", "channel", "doorbell", "listener", "equeue", "subscription", "stage"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD",
+    "CYTHON",
     "DONE",
     "NATIVE_ONLY",
     "OK",
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
     from tocsin._core.guard import guard
     from tocsin._core.header import EventHeader
     from tocsin._core.kfifo import Kfifo, RecordFifo, TypedFifo
+    from tocsin._core.made import CYTHON
     from tocsin._core.reader import ChannelCore
     from tocsin._core.ties import SubscriptionCore
     from tocsin._core.works import WorkCore, WorkQueueCore
@@ -131,6 +133,7 @@ if TYPE_CHECKING:
 # What a backend owes: each name, and its module in tocsin._core and in tocsin.pure.
 OWED: Final = {
     "BAD": ("chain", "notifier"),
+    "CYTHON": ("made", "made"),
     "Batch": ("batch", "batch"),
     "ChannelCore": ("reader", "channel"),
     "DONE": ("chain", "notifier"),

@@ -102,7 +102,11 @@ def expanded(extras: dict[str, list[str]], name: str) -> list[str]:
     found = []
     for requirement in extras[name]:
         ours = re.fullmatch(r"tocsin\[([\w,]+)\]", requirement)
-        found += [each for other in ours[1].split(",") for each in expanded(extras, other)] if ours else [requirement]
+        found += (
+            [each for other in ours[1].split(",") for each in expanded(extras, other)]
+            if ours
+            else [requirement]
+        )
     return found
 
 

@@ -153,7 +153,7 @@ def row(name: str, tool: str, found: list[Found]) -> Row:
 
 
 def in_turn(cases: list[Case], budget: float) -> list[Case]:
-    """Return all, or in the short form all that must hold and those of the planted bugs whose turn it is today."""
+    """Return all, or in the short form all that must hold and the planted bugs whose turn it is today."""
     if budget >= WHOLE:
         return cases
     chosen = [case for case in cases if case.holds]
@@ -164,7 +164,7 @@ def in_turn(cases: list[Case], budget: float) -> list[Case]:
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
-    """Search all cases for which `budget` seconds are enough, and the small ones, 70 seconds of work, in any case."""
+    """Search all cases for which `budget` seconds are enough; the small ones, 70 seconds of work, always."""
     tool = require_tools()
     found = list(search_all(in_turn(chosen(budget), budget), folder, timeout=max(300, budget)))
     return [row(name, tool, [one for one in found if one.case.row == name]) for name in MINIMUM]

@@ -53,7 +53,9 @@ def test_row_counts_what_came_out() -> None:
 
 
 @pytest.mark.parametrize("row", models.MINIMUM)
-def test_each_planted_bug_has_its_turn_and_each_day_has_one(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_planted_bug_has_its_turn_and_each_day_has_one(
+    row: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     every = [case for case in models.chosen(0) if case.row == row and not case.holds]
     seen: list[Case] = []
     for day in range(models.TURNS):

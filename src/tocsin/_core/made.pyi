@@ -2,4 +2,4 @@
 
 from typing import Final
 
-CYTHON: Final[str]
+CYTHON: Final[str | None]

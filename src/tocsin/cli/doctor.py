@@ -47,19 +47,10 @@ def core_facts() -> Facts:
     return {
         "version": tocsin.__version__,
         "backend": backend.name,
-        "cython": made_with(),
+        "cython": backend.CYTHON,
         "path": os.path.dirname(tocsin.__file__),
         "kick": kick_in_force(),
     }
-
-
-def made_with() -> str | None:
-    """Return the version of Cython that the core was made with; None: nothing of it is compiled."""
-    if backend.name == "python":
-        return None
-    from tocsin._core.made import CYTHON
-
-    return CYTHON
 
 
 def kick_in_force() -> str | None:
