@@ -31,19 +31,8 @@ PUBLIC = [PYX / "tocsin/__init__.pxd", *(PYX / "tocsin/include").glob("*.h")]
 
 # Modules that no event goes through: small, which keeps the wheel below a megabyte.
 COLD = {"chain", "doorbells", "ending", "finaliser", "forks", "guard", "header", "kfifo", "listen"}
-COLD |= {
-    "made",
-    "mainthread",
-    "opening",
-    "payload",
-    "pool",
-    "queuecore",
-    "subscription",
-    "ties",
-    "times",
-    "waits",
-}
-COLD |= {"works"}
+COLD |= {"made", "mainthread", "opening", "payload", "pool", "queuecore", "subscription", "ties"}
+COLD |= {"times", "waits", "works"}
 
 WINDOWS = sys.platform == "win32"  # Microsoft's compiler, which has switches of its own
 
