@@ -268,6 +268,7 @@ pipeline = opened(hear)
 producer = pipeline.producer(PUMP)
 for n in range(100):
     pipeline.notify(MOTOR.tick, (n,))
+assert pipeline.flush()   # a thread that waited for the GIL would leave CPython waiting for it in the child
 def child():
     assert producer._notify(1, bytes(8), None) == -errno.ESHUTDOWN
     try:
