@@ -38,8 +38,9 @@ OPTIONAL = {
     "build": ["tests/test_artifacts.py"],
     "mypy": ["tests/typing", "tests/test_house_rules.py"],
     "pyright": ["tests/typing"],
-    "cffi": [],  # the tests of these two skip themselves
+    "cffi": [],  # the tests of these three skip themselves
     "numba": [],
+    "uvloop": [],
 }
 # These compile the core's text into programs of their own: no Python takes part in them.
 WITHOUT_PYTHON = ["tests/native", "tests/interleave", "tests/verify"]
