@@ -105,15 +105,25 @@ def fuzz(name: str, tree: Path, options: list[str], seconds: float) -> tuple[str
 # ------------------------------------------------------------------------------------- builds
 
 
+def compiler() -> None:
+    """See that clang is here, and what it links a sanitized program with; what is missing is NotRun."""
+    packages = "clang libclang-rt-dev"
+    clang = tools.need("clang", packages)
+    asked = [clang, "-print-file-name=libclang_rt.asan_static-x86_64.a"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(found).is_file():
+        raise NotRun(f"clang has no AddressSanitizer: apt-get install {packages}")
+
+
 def whole_tree(folder: Path) -> Path:
     """Return a copy of the tree with all of the core compiled for the fuzzer, made once; about a minute."""
-    runtime(), tools.need("clang", "clang")
+    runtime(), compiler()
     return tools.tree(folder, "fuzz")
 
 
 def few_modules(folder: Path, modules: list[str]) -> Path:
     """Return a copy in which these modules are compiled for the fuzzer; the others are the installed ones."""
-    runtime(), tools.need("clang", "clang")
+    runtime(), compiler()
     copy = folder / "-".join(["few", *modules])
     if not copy.exists():
         shutil.copytree(tools.source(folder), copy)
