@@ -266,9 +266,12 @@ def test_a_fork_by_c_leaves_handles_that_answer_and_waits_that_end() -> None:
 libc = ctypes.PyDLL(None)                 # with the GIL in hand: whose, would be anybody's guess otherwise
 pipeline = opened(hear)
 producer = pipeline.producer(PUMP)
-for n in range(100):
+# A thread that waited for the GIL at the fork would leave CPython waiting in the child: so the worker has
+# begun, and events wait that it may not handle yet.
+assert pipeline.notify(MOTOR.tick, (0,)) and pipeline.flush()
+pipeline.freeze()
+for n in range(1, 100):
     pipeline.notify(MOTOR.tick, (n,))
-assert pipeline.flush()   # a thread that waited for the GIL would leave CPython waiting for it in the child
 def child():
     assert producer._notify(1, bytes(8), None) == -errno.ESHUTDOWN
     try:
@@ -281,6 +284,7 @@ def child():
     pipeline.stats(), repr(pipeline)
     pipeline.close(1)
 child_is_well(child, fork=libc.fork)
+pipeline.thaw()
 assert pipeline.close() and balanced(pipeline)
 assert got == [(parent, n) for n in range(100)]
 """)
