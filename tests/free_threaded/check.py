@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.native.programs import Mutant, read_mutant
@@ -98,26 +99,29 @@ def find_interpreter() -> tuple[str, str]:
     raise NotRun(f"TOCSIN_FREE_THREADED={named} is no free-threaded CPython" if named else HOW)
 
 
-def expanded(extras: dict[str, list[str]], name: str) -> list[str]:
-    """Return what an extra asks for, with what the extras that it names ask for."""
-    found = []
-    for requirement in extras[name]:
-        ours = re.fullmatch(r"tocsin\[([\w,]+)\]", requirement)
-        found += (
-            [each for other in ours[1].split(",") for each in expanded(extras, other)]
-            if ours
-            else [requirement]
-        )
+def extras() -> dict[str, list[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found: dict[str, list[str]] = project["optional-dependencies"]
     return found
+
+
+def expanded(extras: dict[str, list[str]], name: str) -> Iterator[str]:
+    """Yield what an extra asks for, with what the extras that it names ask for."""
+    for requirement in extras[name]:
+        ours = re.fullmatch(r"tocsin\[(.+)\]", requirement)
+        if ours is None:
+            yield requirement
+        else:
+            for other in ours[1].split(","):
+                yield from expanded(extras, other.strip())
 
 
 def make_environment(interpreter: str, venv: Path) -> tuple[Path, list[str]]:
     """Make an environment with what the tests need: its Python, and what could not be had."""
     must(run(interpreter, "-m", "venv", "--clear", venv, cwd=venv.parent))
     python = venv / "bin" / "python"
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     missing = []
-    for requirement in expanded(extras, "test"):
+    for requirement in expanded(extras(), "test"):
         name = re.split(r"\W", requirement)[0]
         # Only wheels: what has none for such a build mostly can't be compiled for it either.
         result = run(python, "-m", "pip", "install", "-q", "--only-binary=:all:", requirement, cwd=venv)

@@ -164,7 +164,7 @@ def in_turn(cases: list[Case], budget: float) -> list[Case]:
 
 
 def rows(budget: float, folder: Path) -> list[Row]:
-    """Search all cases for which `budget` seconds are enough; the small ones, 70 seconds of work, always."""
+    """Search all cases for which `budget` seconds are enough; the small ones always."""
     tool = require_tools()
     found = list(search_all(in_turn(chosen(budget), budget), folder, timeout=max(300, budget)))
     return [row(name, tool, [one for one in found if one.case.row == name]) for name in MINIMUM]
