@@ -8,7 +8,7 @@ from libc.string cimport memcpy
 
 from tocsin cimport tocsin_event
 from tocsin._core.atomic cimport a64_load_relaxed
-from tocsin._core.chain cimport Subscriber, subscriber_new
+from tocsin._core.chain cimport SUBSCRIBER_CHANNEL, Subscriber, subscriber_new
 from tocsin._core.channel cimport (
     OVERFLOW_BLOCK,
     OVERFLOW_LATEST,
@@ -97,9 +97,9 @@ cdef public void* channel_subscribe(void* raw, void* queue, int in_both_chains) 
     cdef Listener* listener = listener_new(
         channel, q.native.wq, &q.native.work, &q.native.position, &q.native.touched, &q.native.full
     )
-    cdef Subscriber* subscriber = subscriber_new(channel_offer, listener, 0, False, 0)
+    cdef Subscriber* subscriber = subscriber_new(channel_offer, listener, 0, 0)
     subscriber.is_ours = True
-    subscriber.is_channel = True
+    subscriber.kind = SUBSCRIBER_CHANNEL
     subscriber.may_wait = channel.overflow == OVERFLOW_BLOCK
     subscriber.may_pour = channel.overflow != OVERFLOW_LATEST
     subscriber.release = listener_free

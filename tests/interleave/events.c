@@ -20,7 +20,6 @@
 #include "world.h"
 
 enum { WRITERS = 4, QUEUES = 3, SLOTS = 4 };
-enum { TABLE_ROUTES = 8 }; /* of single sources, with which the first table is full */
 enum { LOCKED, SHARED, EXCLUSIVE };
 enum { NATIVE = 1, PYTHON = 2, BOTH = 3 };
 
@@ -39,7 +38,6 @@ typedef struct {
 typedef struct {
     void *world;
     queue_scene_t queues[QUEUES];
-    void *silent[TABLE_ROUTES]; /* subscribers to sources without events */
     int n_queues, stages, how;
     uint32_t size; /* of a payload */
     uint32_t closed, abandoned, unclaimed_too, is_inside, dropped;
@@ -215,21 +213,6 @@ static void cancel(int i, int slot) {
     q->subscribers[slot] = NULL;
 }
 
-/* The events of writer 0 have a subscriber to their source in a table that the next source doesn't fit in. */
-static void fill_the_table(void) {
-    queue_scene_t *q = &S->queues[0];
-    subscribe_to(0, 0, 0, native_called);
-    for (uint32_t i = 1; i < TABLE_ROUTES; i++)
-        S->silent[i] = queue_subscribe(q->queue, WRITERS + i, native_called, q, 0, 0, 0);
-}
-
-static void empty_the_table(void) {
-    for (uint32_t i = 1; i < TABLE_ROUTES; i++) {
-        queue_cancel(S->queues[0].queue, WRITERS + i, S->silent[i], 0);
-        queue_let_go(S->queues[0].queue, S->silent[i]);
-    }
-}
-
 typedef struct {
     int how, stages, queues, native_workers, python_workers;
     uint32_t ring;
@@ -329,8 +312,6 @@ static void teardown(void) {
         for (int slot = 0; slot < SLOTS; slot++)
             if (q->subscribers[slot])
                 cancel(i, slot);
-        if (S->silent[1] && i == 0)
-            empty_the_table();
         if (q->handle && !handle_close(q->handle))
             xp_fail("close", "a writer is still inside");
     }
@@ -528,16 +509,16 @@ enum {
     PYTHON_RETURNS,
     PYTHON_BLINKS,
     NATIVE_JOINS_PYTHON,
-    TABLE_GROWS,
-    TABLE_GROWS_ONE_LEAVES,
+    FIRST_SOURCE,
+    SOURCES_CHANGE,
     LEAVE_ROUND_THE_END,
     LEAVE_TWO_KEYS
 };
 static const char *const subscribers_names[] = {
-    "cancel-native",          "cancel-python",        "join-native",         "join-python",
-    "replace-native",         "python-appears",       "python-vanishes",     "python-comes-and-goes",
-    "python-returns",         "python-blinks",        "native-joins-python", "table-grows",
-    "table-grows-one-leaves", "cancel-round-the-end", "cancel-two-keys"};
+    "cancel-native",  "cancel-python",        "join-native",         "join-python",
+    "replace-native", "python-appears",       "python-vanishes",     "python-comes-and-goes",
+    "python-returns", "python-blinks",        "native-joins-python", "first-source",
+    "sources-change", "cancel-round-the-end", "cancel-two-keys"};
 
 static void changer(void *raw) {
     int variant = (int)(intptr_t)raw;
@@ -569,11 +550,11 @@ static void changer(void *raw) {
     }
     if (variant == PYTHON_COMES_AND_GOES)
         cancel(0, 3);
-    if (variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES)
+    if (variant == FIRST_SOURCE || variant == SOURCES_CHANGE)
         subscribe_to(0, 2, 1, native_called_late);
-    if (variant == TABLE_GROWS_ONE_LEAVES)
+    if (variant == SOURCES_CHANGE)
         cancel(0, 0);
-    if (variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS)
+    if (variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON || variant == FIRST_SOURCE)
         put_in(&S->queues[0], 1);
 }
 
@@ -596,15 +577,14 @@ static void put_for_two_keys(void) {
 static void subscribers_setup(int variant) {
     static const int stages[] = {NATIVE, PYTHON, 0,      0, NATIVE, NATIVE, BOTH, NATIVE,
                                  BOTH,   BOTH,   PYTHON, 0, 0,      NATIVE, 0};
-    int has_table = variant == TABLE_GROWS || variant == TABLE_GROWS_ONE_LEAVES;
     int lies_there = variant == LEAVE_ROUND_THE_END || variant == LEAVE_TWO_KEYS;
     set_t set = {.how = SHARED, .stages = stages[variant], .native_workers = 1, .python_workers = 1};
-    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE || has_table ||
-        lies_there)
+    if (variant == LEAVE_NATIVE || variant == JOIN_NATIVE || variant == REPLACE_NATIVE ||
+        variant == FIRST_SOURCE || variant == SOURCES_CHANGE || lies_there)
         set.python_workers = 0;
     begin(&set);
-    if (has_table)
-        fill_the_table();
+    if (variant == SOURCES_CHANGE)
+        subscribe_to(0, 0, 0, native_called);
     S->unclaimed_too = 1;
     if (variant == LEAVE_ROUND_THE_END)
         put_round_the_end();
@@ -615,7 +595,7 @@ static void subscribers_setup(int variant) {
                    variant == PYTHON_RETURNS                                    ? 3
                    : variant == PYTHON_BLINKS || variant == NATIVE_JOINS_PYTHON ? 1
                                                                                 : 2);
-    S->late_hears_1 = variant == NATIVE_JOINS_PYTHON || variant == TABLE_GROWS;
+    S->late_hears_1 = variant == NATIVE_JOINS_PYTHON || variant == FIRST_SOURCE;
     xp_thread("changer", changer, (void *)(intptr_t)variant);
 }
 

@@ -299,7 +299,7 @@ static const scene_t progress = {
     .variant_names = progress_names,
 };
 
-/* -- retire: equeue.pxd [stage-turn], routes.pxd [chain-swapped] --------------------------------- */
+/* -- retire: equeue.pxd [stage-turn], subscribe.pxd [chain-swapped] --------------------------------- */
 /* w0: the chain (0 old, 1 new); w1: the turn. r0: the turn that the swapper saw; r1: the chain of the run. */
 
 enum { RUN_BY_STORE = 1, SWAPPER_LOADS };

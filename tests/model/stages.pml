@@ -145,19 +145,19 @@ proctype Subscriber() {
     byte n;
     for (n : 1 .. CHANGES) {
         if
-        :: !python_present ->
+        :: !python_present ->               /* subscribe.pxd equeue_subscribe */
 #ifdef CHAIN_FIRST
             d_step { in_chain = 1; wanted = 1 };
 #endif
             python_present = 1;             /* subscribe.pxd equeue_count_subscribers [python-present] */
             CHOOSE_FIRST;                   /* subscribe.pxd equeue_count_subscribers [first-stage] */
 #ifndef CHAIN_FIRST
-            d_step { in_chain = 1; wanted = 1 };        /* subscribe.pxd equeue_subscribe [chain-swapped] */
+            d_step { in_chain = 1; wanted = 1 };        /* subscribe.pxd stage_swap_chain [chain-swapped] */
 #endif
             due_from = (in_ < due_from -> in_ : due_from)
-        :: python_present ->
+        :: python_present ->                /* subscribe.pxd equeue_cancel */
             d_step { wanted = 0; due_from = 255 };
-            in_chain = 0;                               /* subscribe.pxd equeue_cancel [chain-swapped] */
+            in_chain = 0;                               /* subscribe.pxd stage_swap_chain [chain-swapped] */
             python_present = 0;             /* subscribe.pxd equeue_count_subscribers [python-present] */
             CHOOSE_FIRST                    /* subscribe.pxd equeue_count_subscribers [first-stage] */
         :: d_step { native_present = !native_present; CHOOSE_FIRST }

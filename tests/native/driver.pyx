@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from tocsin cimport TOCSIN_NOW, tocsin_functions, tocsin_producer, tocsin_subscriber
 from tocsin._core.atomic cimport a64_load_seq_cst
 from tocsin._core.books cimport Books, equeue_books
-from tocsin._core.chain cimport Subscriber, subscriber_new, subscriber_release
+from tocsin._core.chain cimport SUBSCRIBER_BATCH, Subscriber, subscriber_new, subscriber_release
 from tocsin._core.clock cimport CLOCK_KIND_MONOTONIC
 from tocsin._core.control cimport workqueue_freeze, workqueue_thaw
 from tocsin._core.core cimport (
@@ -248,9 +248,11 @@ cdef public void* queue_subscribe(
     void* queue, uint32_t source, tocsin_subscriber function, void* context, int priority,
     int is_python, int batch
 ) noexcept nogil:
-    cdef Subscriber* subscriber = subscriber_new(function, context, priority, batch, 0)
+    cdef Subscriber* subscriber = subscriber_new(function, context, priority, 0)
     if subscriber == NULL:
         return NULL
+    if batch:
+        subscriber.kind = SUBSCRIBER_BATCH
     subscriber.is_ours = is_python     # it stands for the bridge: its results may say that they were collected
     if not equeue_subscribe(<EventsQueue*> queue, source, subscriber, is_python):
         return NULL

@@ -6,6 +6,9 @@ in its place by one release store; whoever is walking the old one goes on undist
 cancel itself or others, and subscribe new ones, while it is being called. The owner of the chain (a queue, or a
 NotifierChain) decides when the old one can be freed: nothing here knows who walks.
 
+A subscriber that is alone in the chains of many keys has one chain for them all, which stays in the cache. It is
+retired with the last of its keys: then walks that began before for another key are looked for too.
+
 A subscriber outlives its place in a chain: `users` counts the chains that hold it and its owner. Cancelling
 clears `active`, which is read before each call, so that also a walk that is under way does not begin a call
 of it any more.
@@ -26,38 +29,41 @@ cdef enum:
     CHAIN_CALLED = 0x20000
     CHAIN_SKIPPED = 0x40000       # in a result: no call was made after all
     CHAIN_FULL = 0x100000         # of one that may make its stage wait: it should, and offer the event again
+    # What a subscriber takes, in the order in which they are called.
+    SUBSCRIBER_CHANNEL = 0        # first: no stop keeps an event from it
+    SUBSCRIBER_EVENT = 1          # one event, or a native one
+    SUBSCRIBER_BATCH = 2
 
 
 ctypedef void (*subscriber_release_function)(void* context) noexcept nogil
 
 
+cdef struct Chain
+
+
 cdef struct Subscriber:
-    # Constant once it is in a chain, but for the last three. Small: with 10,000 of them, and as many chains and
-    # routes, it is the cache that decides.
+    # Constant once it is in a chain, but for the last four. Small: of 10,000 it is the cache that decides.
     tocsin_subscriber function
     void* context
     subscriber_release_function release     # of the context, when the subscriber is freed; or NULL
     int priority
-    uint8_t batch                 # true or false, and so on:
+    uint8_t kind                  # SUBSCRIBER_*
     uint8_t is_ours               # the function is the core's own, and its result may say CHAIN_*
-    uint8_t is_channel            # called first: no stop keeps an event from it
     uint8_t may_wait              # it is a channel, and asked before anybody is called (chain_admit)
     uint8_t may_pour              # it is a channel that takes streaks of events, if it is alone (pour.pxd)
-    uint64_t lost_seen            # the stage's count of lost events when it was called last; the stage's
     a32 active                    # any thread
     uint32_t users                # cold, under the owner's lock
-
-
-cdef struct Retired:
-    # Something that a walk may still be in: kept until the walkers have passed.
-    Retired* following
-    uint32_t native_turn
-    uint32_t python_turn
-    bint is_chain
+    uint64_t lost_seen            # the stage's count of lost events when it was called last; the stage's
+    Chain* alone                  # the chain in which it is alone, while somebody has it; as `users`
 
 
 cdef struct Chain:
-    Retired retired               # first, so that a Retired* of a chain is the chain
+    # Retired, while a walk may still be in it.
+    Chain* following
+    uint32_t native_turn
+    uint32_t python_turn
+    uint32_t users                # keys whose chain it is; under the owner's lock
+    # Constant once it is somebody's.
     uint32_t count
     uint8_t may_wait              # one of the subscribers may
     uint8_t may_pour              # the only subscriber may
@@ -66,15 +72,15 @@ cdef struct Chain:
 
 
 cdef inline Subscriber* subscriber_new(
-    tocsin_subscriber function, void* context, int priority, bint batch, uint64_t lost
+    tocsin_subscriber function, void* context, int priority, uint64_t lost
 ) noexcept nogil:
-    """Make a subscriber with one user, the caller; NULL: no memory. Any thread."""
+    """Make a subscriber of events with one user, the caller; NULL: no memory. Any thread."""
     cdef Subscriber* subscriber = <Subscriber*> memory_alloc_small(sizeof(Subscriber))
     if subscriber != NULL:
         subscriber.function = function
         subscriber.context = context
         subscriber.priority = priority
-        subscriber.batch = batch
+        subscriber.kind = SUBSCRIBER_EVENT
         subscriber.lost_seen = lost
         subscriber.users = 1
         a32_store_relaxed(&subscriber.active, 1)
@@ -94,26 +100,27 @@ cdef inline Chain* chain_new(uint32_t count) noexcept nogil:
     """Make a chain with room for `count` subscribers; NULL: no memory. Any thread."""
     cdef Chain* chain = <Chain*> memory_alloc_small(sizeof(Chain) + (max(count, 1) - 1) * sizeof(Subscriber*))
     if chain != NULL:
-        chain.retired.is_chain = True
         chain.count = count
+        chain.users = 1
     return chain
 
 
 cdef inline bint chain_comes_before(const Subscriber* one, const Subscriber* other) noexcept nogil:
     """True if `one`, the older, is called before `other`."""
-    if one.is_channel or other.is_channel:
-        return one.is_channel
-    if one.batch != other.batch:
-        return not one.batch
+    if one.kind != other.kind:
+        return one.kind < other.kind
     return one.priority >= other.priority
 
 
 cdef inline Chain* chain_insert(const Chain* old, Subscriber* subscriber) noexcept nogil:
     """Copy a chain (NULL: empty) with one more subscriber in its place; NULL: no memory. Cold."""
     cdef uint32_t count = 0 if old == NULL else old.count
-    cdef Chain* chain = chain_new(count + 1)
+    cdef Chain* chain
     cdef uint32_t before = 0
     cdef uint32_t i
+    if count == 0:
+        return chain_alone(subscriber)
+    chain = chain_new(count + 1)
     if chain == NULL:
         return NULL
     while before < count and chain_comes_before(old.subscribers[before], subscriber):
@@ -130,6 +137,21 @@ cdef inline Chain* chain_insert(const Chain* old, Subscriber* subscriber) noexce
     return chain_judge(chain)
 
 
+cdef inline Chain* chain_alone(Subscriber* subscriber) noexcept nogil:
+    """The chain in which a subscriber is alone, the same one for all of its keys; NULL: no memory. Cold."""
+    cdef Chain* chain = subscriber.alone
+    if chain == NULL:
+        chain = chain_new(1)
+        if chain == NULL:
+            return NULL
+        chain.subscribers[0] = subscriber
+        chain_hold(chain, subscriber)
+        subscriber.alone = chain_judge(chain)
+        return chain
+    chain.users += 1
+    return chain
+
+
 cdef inline void chain_hold(Chain* chain, Subscriber* subscriber) noexcept nogil:
     """Count a new chain as a user of one that is in it. Cold, under the owner's lock."""
     subscriber.users += 1
@@ -140,15 +162,18 @@ cdef inline Chain* chain_judge(Chain* chain) noexcept nogil:
     """Note what a chain that is complete allows; the chain. Cold, before others see it."""
     cdef const Subscriber* first = chain.subscribers[0]
     chain.may_pour = chain.count == 1 and first.may_pour
-    chain.is_alone = chain.count == 1 and not first.is_channel and not first.batch
+    chain.is_alone = chain.count == 1 and first.kind == SUBSCRIBER_EVENT
     return chain
 
 
 cdef inline Chain* chain_remove(const Chain* old, const Subscriber* subscriber) noexcept nogil:
-    """Copy a chain without one subscriber that is in it once; NULL: no memory. Cold."""
-    cdef Chain* chain = chain_new(old.count - 1)
+    """Copy a chain of several without one that is in it once; NULL: no memory. Cold, under the owner's lock."""
+    cdef Chain* chain
     cdef uint32_t i
     cdef uint32_t kept = 0
+    if old.count == 2:
+        return chain_alone(old.subscribers[1 if old.subscribers[0] == subscriber else 0])
+    chain = chain_new(old.count - 1)
     if chain == NULL:
         return NULL
     for i in range(old.count):
@@ -169,13 +194,22 @@ cdef inline bint chain_holds(const Chain* chain, const Subscriber* subscriber) n
     return False
 
 
+cdef inline bint chain_leave(Chain* chain) noexcept nogil:
+    """Drop one user of a chain; True: it was the last one, so the chain goes. Under the owner's lock."""
+    chain.users -= 1
+    if chain.users != 0:
+        return False
+    if chain.count == 1:
+        chain.subscribers[0].alone = NULL
+    return True
+
+
 cdef inline void chain_free(Chain* chain) noexcept nogil:
-    """Free a chain (NULL: none) and let go of its subscribers. Under the owner's lock, nobody walking."""
+    """Free a chain that nobody has and let go of its subscribers. Under the owner's lock, nobody walking."""
     cdef uint32_t i
-    if chain != NULL:
-        for i in range(chain.count):
-            subscriber_release(chain.subscribers[i])
-        memory_free(chain)
+    for i in range(chain.count):
+        subscriber_release(chain.subscribers[i])
+    memory_free(chain)
 
 
 cdef inline bint subscriber_is_active(const Subscriber* subscriber) noexcept nogil:
@@ -212,7 +246,7 @@ cdef inline bint chain_admit(const Chain* chain, tocsin_event* event, uint64_t l
     cdef bint is_admitted = True
     for i in range(chain.count):
         subscriber = chain.subscribers[i]
-        if not subscriber.is_channel:
+        if subscriber.kind != SUBSCRIBER_CHANNEL:
             break
         if not subscriber.may_wait or not subscriber_is_active(subscriber):
             continue

@@ -16,7 +16,7 @@ subscribed by a call hears from the next event on. The Python stage takes the GI
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.atomic cimport a32_load_relaxed, aptr_load_acquire, bytes_put, bytes_view
+from tocsin._core.atomic cimport a32_load_relaxed, bytes_put, bytes_view
 from tocsin._core.chain cimport (
     CHAIN_CALLED,
     CHAIN_COLLECTED,
@@ -38,7 +38,7 @@ from tocsin._core.header cimport (
 )
 from tocsin._core.ledger cimport ledger_begin_call, ledger_note
 from tocsin._core.payload cimport payload_source
-from tocsin._core.routes cimport Route, route_of_all, route_of_source
+from tocsin._core.routes cimport Route, route_has_sources, route_of_all, route_of_source
 from tocsin._core.workqueue cimport HALT_STOPPED
 
 
@@ -47,15 +47,6 @@ cdef enum:
 
 
 # -- one event -------------------------------------------------------------------------------------
-
-cdef inline Chain* stage_chain(const Stage* stage, const Route* route) noexcept nogil:
-    """The stage's chain of a route (NULL: none). Its worker."""
-    if route == NULL:
-        return NULL
-    if stage.is_python:
-        return <Chain*> aptr_load_acquire(&route.python)                    # [chain-swapped]
-    return <Chain*> aptr_load_acquire(&route.native)                        # [chain-swapped]
-
 
 cdef inline bint stage_is_stopped(const Stage* stage) noexcept nogil:
     """True if no call may begin any more. Any thread."""
@@ -92,12 +83,13 @@ cdef inline int stage_dispatch(
     cdef EventsQueue* q = stage.queue
     cdef tocsin_event event
     cdef uint32_t flags = size_flags[0] >> 24
-    cdef Chain* of_all = stage_chain(stage, route_of_all(&q.routes, header.event))
+    cdef const Route* route = &stage.routes[header.event]
+    cdef Chain* of_all = route_of_all(route)
     cdef Chain* of_source
     cdef int came = 0
     cdef int came_of_source
     cdef bint is_admitted
-    if of_all == NULL and aptr_load_acquire(&q.routes.table) == NULL:        # [table-grown]
+    if of_all == NULL and not route_has_sources(route):
         return 0
     event.size = size_flags[0] & MAX_SIZE
     event.timestamp = header.timestamp
@@ -106,7 +98,7 @@ cdef inline int stage_dispatch(
     event.protocol = header.protocol
     event.event = header.event
     event.reserved = 0
-    of_source = stage_chain(stage, route_of_source(&q.routes, header.event, event.source))
+    of_source = route_of_source(route, event.source)
     is_admitted = stage_admit(stage, of_all, &event)
     if not (stage_admit(stage, of_source, &event) and is_admitted):      # both: their times run side by side
         return DISPATCH_REFUSED

@@ -26,8 +26,7 @@ old chains are freed when both turns have passed, and cancelling knows when no c
 Waiting for room, for a flush or for a turn. A waiter looks at the bell `progress`, announces itself in `awaited`,
 does a read-modify-write on the turns, looks, and parks at the bell; a stage that published changes its turn and
 then looks at `awaited`. The two operations on the turn have an order: one of the two sees the other [stage-turn].
-Who takes the announcements away owes a ring to all [awaited], and each sleep is announced anew. So there is one
-ring for a sleep, not one for each turn, which was 5,000 system calls while 300,000 events were flushed.
+Who takes the announcements away owes a ring to all [awaited]; each sleep has its own, so there is one ring a sleep.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
@@ -57,7 +56,7 @@ from tocsin._core.ledger cimport Ledger
 from tocsin._core.kick cimport kick_is_owed_already
 from tocsin._core.memory cimport MEMORY_WRITER, memory_enter, memory_leave
 from tocsin._core.payload cimport PayloadRule, payload_fits
-from tocsin._core.chain cimport Retired, Subscriber
+from tocsin._core.chain cimport Chain, Subscriber
 from tocsin._core.ring cimport (
     CLAIM_CLOSED,
     CLAIM_FULL,
@@ -69,7 +68,7 @@ from tocsin._core.ring cimport (
     ring_leave_shared,
     ring_publish_locked,
 )
-from tocsin._core.routes cimport Routes
+from tocsin._core.routes cimport Route
 from tocsin._core.thread cimport EVERYONE, bell_ring, bell_t, lock_t
 from tocsin._core.work cimport Work
 from tocsin._core.workqueue cimport QUEUED_WOKE, WorkQueue, queue_work
@@ -106,6 +105,9 @@ cdef struct Stage:
     stage_leave leave
     stage_call_batches call_batches
     stage_collect_streak collect
+    # Cold callers, under the lock of the queue; read by its worker.
+    Route routes[256]             # by event id
+    a32 n_chains                  # that they lead to
     # Its worker only.
     uint64_t position             # of the next event
     uint64_t ahead                # of the next one that was not looked at ahead (ahead.pxd)
@@ -153,10 +155,9 @@ cdef struct EventsQueue:
     a32 users                     # those who may look at the rest; the holders together are one
     bell_t progress
     lock_t lock
-    Retired* retired
+    Chain* retired
     # Constant after registration.
     PayloadRule* rules[256]       # by event id
-    Routes routes
     int clock_kind
     uint8_t protocol
     Stage native

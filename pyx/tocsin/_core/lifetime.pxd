@@ -25,13 +25,12 @@ user. A kick that comes later is refused, by the kicker itself.
 from libc.stdint cimport int64_t
 
 from tocsin._core.atomic cimport a32_fetch_add_full, a32_fetch_sub_full
-from tocsin._core.chain cimport Retired
+from tocsin._core.chain cimport Chain, chain_free
 from tocsin._core.control cimport workqueue_await_clear
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.memory cimport memory_free, memory_unmap
 from tocsin._core.payload cimport PayloadRule
-from tocsin._core.routes cimport routes_free
-from tocsin._core.subscribe cimport retired_free
+from tocsin._core.routes cimport route_free
 from tocsin._core.thread cimport bell_destroy, lock_destroy, lock_drop, lock_take
 from tocsin._core.timer cimport cancel_work
 from tocsin._core.work cimport WORK_LINKED, WORK_RUNNING, work_disable
@@ -46,15 +45,18 @@ cdef inline void equeue_hold(EventsQueue* q) noexcept nogil:
 
 cdef inline void equeue_let_go(EventsQueue* q) noexcept nogil:
     """Count a holder out; the last one frees what only holders look at. A holder, once."""
-    cdef Retired* retired
+    cdef Chain* retired
+    cdef int i
     if a32_fetch_sub_full(&q.holders, 1) != 1:
         return
     lock_take(&q.lock)      # Members may be letting go of subscribers that chains here hold too
     while q.retired != NULL:
         retired = q.retired
         q.retired = retired.following
-        retired_free(retired)
-    routes_free(&q.routes)
+        chain_free(retired)
+    for i in range(256):
+        route_free(&q.native.routes[i])
+        route_free(&q.python.routes[i])
     lock_drop(&q.lock)
     memory_unmap(q.ring.fifo.data, q.ring.fifo.mask + 1)
     equeue_release(q)

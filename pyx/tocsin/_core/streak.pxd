@@ -9,13 +9,14 @@ one. A streak ends with an entry in the books.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin cimport tocsin_event
-from tocsin._core.ahead cimport equeue_look_ahead
-from tocsin._core.atomic cimport a32, a32_load_relaxed, a64_load_relaxed, aptr_load_acquire, bytes_view
+from tocsin._core.ahead cimport stage_look_ahead
+from tocsin._core.atomic cimport a32, a32_load_relaxed, a64_load_relaxed, bytes_view
 from tocsin._core.budget cimport Budget, budget_spend
 from tocsin._core.chain cimport (
     CHAIN_CALLED,
     CHAIN_COLLECTED,
     CHAIN_SKIPPED,
+    SUBSCRIBER_BATCH,
     Chain,
     Subscriber,
     subscriber_is_active,
@@ -24,7 +25,6 @@ from tocsin._core.chain cimport (
 from tocsin._core.channel cimport listeners_kick
 from tocsin._core.dispatch cimport (
     stage_call,
-    stage_chain,
     stage_classify,
     stage_leaves,
     stage_may_call,
@@ -37,7 +37,7 @@ from tocsin._core.offer cimport listeners_park
 from tocsin._core.payload cimport payload_source
 from tocsin._core.pour cimport stage_pour
 from tocsin._core.ring cimport Ring
-from tocsin._core.routes cimport Route, Routes, route_of_all, route_of_source
+from tocsin._core.routes cimport Route, route_has_sources, route_of_all, route_of_source
 
 
 cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) noexcept nogil:
@@ -46,21 +46,22 @@ cdef inline uint32_t stage_collect(Stage* stage, uint64_t limit, uint32_t most) 
     cdef const EventHeader* header = <const EventHeader*> bytes_view(
         q.ring.fifo.data, stage.position & q.ring.fifo.mask, HEADER_BYTES
     )
-    cdef Chain* chain = stage_chain(stage, route_of_all(&q.routes, header.event))
-    if chain == NULL or chain.count != 1 or not chain.subscribers[0].batch:
+    cdef const Route* route = &stage.routes[header.event]
+    cdef Chain* chain = route_of_all(route)
+    if chain == NULL or chain.count != 1 or chain.subscribers[0].kind != SUBSCRIBER_BATCH:
         return 0
     if not subscriber_is_active(chain.subscribers[0]):     # without memory it stayed there (subscribe.pxd)
         return 0
-    if aptr_load_acquire(&q.routes.table) != NULL or not stage_may_call(stage):        # [table-grown]
+    if route_has_sources(route) or not stage_may_call(stage):
         return 0
     return stage.collect(stage, chain.subscribers[0], limit, most)
 
 
 cdef inline bint stage_has_one_chain(Stage* stage, tocsin_event* event, Chain** chain) noexcept nogil:
     """Find the chain that an event has (NULL: none). False if there are two, or it may have to wait. Its worker."""
-    cdef const Routes* routes = &stage.queue.routes
-    cdef Chain* of_source = stage_chain(stage, route_of_source(routes, event.event, event.source))
-    chain[0] = stage_chain(stage, route_of_all(routes, event.event))
+    cdef const Route* route = &stage.routes[event.event]
+    cdef Chain* of_source = route_of_source(route, event.source)
+    chain[0] = route_of_all(route)
     if chain[0] == NULL:
         chain[0] = of_source
     elif of_source != NULL:
@@ -81,7 +82,7 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     cdef uint64_t offset
     cdef uint32_t n = 0
     cdef uint32_t poured
-    cdef bint has_table
+    cdef bint has_sources
     cdef int came
     event.protocol = q.protocol
     event.reserved = 0
@@ -99,8 +100,8 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
             break
         if chain != NULL and chain.may_pour:
             # Where single sources have routes the next event may have another chain.
-            has_table = aptr_load_acquire(&q.routes.table) != NULL                         # [table-grown]
-            poured = stage_pour(stage, chain.subscribers[0], limit, 1 if has_table else most - n)
+            has_sources = route_has_sources(&stage.routes[event.event])
+            poured = stage_pour(stage, chain.subscribers[0], limit, 1 if has_sources else most - n)
             if poured == 0:
                 break
             n += poured
@@ -118,13 +119,6 @@ cdef inline uint32_t stage_call_streak(Stage* stage, uint64_t limit, uint32_t mo
     return n
 
 
-cdef inline Chain* chain_of_route(const Route* route, bint is_python) noexcept nogil:
-    """Find the stage's chain of a route (NULL: none). Its worker."""
-    if route == NULL:
-        return NULL
-    return <Chain*> aptr_load_acquire(&route.python if is_python else &route.native)   # [chain-swapped]
-
-
 cdef inline uint32_t stage_call_alone(
     Stage* stage, uint64_t limit, uint32_t most, bint is_python
 ) noexcept nogil:
@@ -135,6 +129,8 @@ cdef inline uint32_t stage_call_alone(
     """
     cdef EventsQueue* q = stage.queue
     cdef const a32* halted = &stage.wq.halted
+    cdef const Route* routes = stage.routes
+    cdef const Route* route
     cdef uint64_t position = stage.position
     cdef uint64_t streak = ledger_streak(&stage.ledger, position, stage.n_called, stage.n_unclaimed)
     cdef uint64_t offset, length
@@ -150,7 +146,7 @@ cdef inline uint32_t stage_call_alone(
     event.lost = 0
     while n < most and position != limit and not a32_load_relaxed(halted):
         if not is_python and <int64_t> (position - stage.ahead) >= 0:
-            stage.ahead = equeue_look_ahead(q, position, limit)
+            stage.ahead = stage_look_ahead(stage, position, limit)
         offset = position & q.ring.fifo.mask
         header = <const EventHeader*> bytes_view(q.ring.fifo.data, offset, HEADER_BYTES)
         event.size = header.size_flags
@@ -159,8 +155,9 @@ cdef inline uint32_t stage_call_alone(
             break
         event.payload = bytes_view(q.ring.fifo.data, offset + HEADER_BYTES, event.size)
         event.source = payload_source(q.rules[event.event], event.payload)
-        of_source = chain_of_route(route_of_source(&q.routes, event.event, event.source), is_python)
-        chain = chain_of_route(route_of_all(&q.routes, event.event), is_python)
+        route = &routes[event.event]
+        of_source = route_of_source(route, event.source)
+        chain = route_of_all(route)
         if chain == NULL:
             chain = of_source
         elif of_source != NULL:

@@ -24,50 +24,38 @@ from tocsin._core.atomic cimport (
 )
 from tocsin._core.chain cimport (
     Chain,
-    Retired,
     Subscriber,
     chain_free,
     chain_holds,
     chain_insert,
+    chain_leave,
     chain_remove,
 )
-from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
-from tocsin._core.memory cimport memory_free
-from tocsin._core.routes cimport Route, route_add, route_get
+from tocsin._core.equeue cimport EventsQueue, Stage, stage_has_passed, stage_look_at_turn
+from tocsin._core.routes cimport route_add, route_get
 from tocsin._core.thread cimport lock_drop, lock_take
 
 
-cdef inline aptr* route_chain(Route* route, bint is_python) noexcept nogil:
-    """The place of the stage's chain in a route. Under the lock."""
-    return &route.python if is_python else &route.native
+cdef inline Stage* equeue_stage(EventsQueue* q, bint is_python) noexcept nogil:
+    return &q.python if is_python else &q.native
 
 
 cdef inline bint equeue_subscribe(
     EventsQueue* q, uint32_t id, Subscriber* subscriber, bint is_python
 ) noexcept nogil:
     """Put a subscriber in the chain of an id (event << 16 | source). False: no memory, nothing changed."""
-    cdef Retired* outgrown = NULL
-    cdef Route* route
-    cdef aptr* place
-    cdef Chain* old
-    cdef Chain* chain
+    cdef Stage* stage = equeue_stage(q, is_python)
+    cdef aptr* slot
+    cdef Chain* chain = NULL
     lock_take(&q.lock)
-    route = route_get(&q.routes, id)
-    if route == NULL:
-        route = route_add(&q.routes, id, &outgrown)
-        equeue_retire(q, outgrown)
-    if route == NULL:
-        lock_drop(&q.lock)
-        return False
-    place = route_chain(route, is_python)
-    old = <Chain*> aptr_load_relaxed(place)
-    chain = chain_insert(old, subscriber)
+    slot = route_add(&stage.routes[id >> 16], id & 0xFFFF)
+    if slot != NULL:
+        chain = chain_insert(<Chain*> aptr_load_relaxed(slot), subscriber)
     if chain == NULL:
         lock_drop(&q.lock)
         return False
     equeue_count_subscribers(q, is_python, 1)
-    aptr_store_release(place, chain)                                        # [chain-swapped]
-    equeue_retire(q, &old.retired if old != NULL else NULL)
+    stage_swap_chain(stage, slot, chain)
     equeue_reclaim(q)
     lock_drop(&q.lock)
     return True
@@ -80,20 +68,18 @@ cdef inline void equeue_cancel(
 
     The mark first, which each call of it looks at: so what it has heard of all its ids ends at one event.
     """
-    cdef Route* route
-    cdef aptr* place
+    cdef Stage* stage = equeue_stage(q, is_python)
+    cdef aptr* slot
     cdef Chain* old
     cdef Chain* chain
     a32_store_release(&subscriber.active, 0)                                # [subscriber-cancelled]
     lock_take(&q.lock)
-    route = route_get(&q.routes, id)
-    place = NULL if route == NULL else route_chain(route, is_python)
-    old = NULL if place == NULL else <Chain*> aptr_load_relaxed(place)
+    slot = route_get(&stage.routes[id >> 16], id & 0xFFFF)
+    old = NULL if slot == NULL else <Chain*> aptr_load_relaxed(slot)
     if chain_holds(old, subscriber):
         chain = NULL if old.count == 1 else chain_remove(old, subscriber)
         if chain != NULL or old.count == 1:      # without memory it stays there, inactive
-            aptr_store_release(place, chain)                                # [chain-swapped]
-            equeue_retire(q, &old.retired)
+            stage_swap_chain(stage, slot, chain)
         equeue_count_subscribers(q, is_python, -1)
     equeue_reclaim(q)
     lock_drop(&q.lock)
@@ -112,33 +98,31 @@ cdef inline void equeue_count_subscribers(EventsQueue* q, bint is_python, int ch
         aptr_store_release(&q.first, &q.native)                             # [first-stage]
 
 
-cdef inline void equeue_retire(EventsQueue* q, Retired* retired) noexcept nogil:
-    """Keep something (NULL: nothing) that was just swapped out until nobody can be in it. Under the lock."""
-    if retired != NULL:
-        retired.native_turn = stage_look_at_turn(&q.native)
-        retired.python_turn = stage_look_at_turn(&q.python)
-        retired.following = q.retired
-        q.retired = retired
+cdef inline void stage_swap_chain(Stage* stage, aptr* slot, Chain* chain) noexcept nogil:
+    """Put a chain (NULL: none) in a slot, and retire the one there unless other keys have it. Under the lock."""
+    cdef EventsQueue* q = stage.queue
+    cdef Chain* old = <Chain*> aptr_load_relaxed(slot)
+    if chain != NULL and chain.users == 1:
+        a32_store_relaxed(&stage.n_chains, a32_load_relaxed(&stage.n_chains) + 1)
+    aptr_store_release(slot, chain)                                         # [chain-swapped]
+    if old != NULL and chain_leave(old):
+        a32_store_relaxed(&stage.n_chains, a32_load_relaxed(&stage.n_chains) - 1)
+        old.native_turn = stage_look_at_turn(&q.native)
+        old.python_turn = stage_look_at_turn(&q.python)
+        old.following = q.retired
+        q.retired = old
 
 
 cdef inline void equeue_reclaim(EventsQueue* q) noexcept nogil:
     """Free what was retired and passed by both stages. Under the lock."""
-    cdef Retired** link = &q.retired
-    cdef Retired* retired
+    cdef Chain** link = &q.retired
+    cdef Chain* retired
     while link[0] != NULL:
         retired = link[0]
         if stage_has_passed(&q.native, retired.native_turn) and stage_has_passed(
             &q.python, retired.python_turn
         ):
             link[0] = retired.following
-            retired_free(retired)
+            chain_free(retired)
         else:
             link = &retired.following
-
-
-cdef inline void retired_free(Retired* retired) noexcept nogil:
-    """Free a retired chain or table. Under the lock, or after the last user."""
-    if retired.is_chain:
-        chain_free(<Chain*> retired)
-    else:
-        memory_free(retired)      # a table, whose routes were copied to the bigger one

@@ -7,7 +7,7 @@ from tocsin cimport tocsin_subscriber
 from tocsin._core.atomic cimport a64_load_relaxed
 from tocsin._core.bridge cimport bridge_enter, bridge_leave
 from tocsin._core.calls cimport call_with_event
-from tocsin._core.chain cimport subscriber_new
+from tocsin._core.chain cimport SUBSCRIBER_BATCH, SUBSCRIBER_CHANNEL, subscriber_new
 from tocsin._core.collect cimport call_batches, call_with_batch_later, collect
 from tocsin._core.core cimport Core, core_retain
 from tocsin._core.event cimport typeref_new
@@ -88,16 +88,18 @@ cdef Member bridge_subscribe(
     member.subscription = subscription
     member.bridge = bridge
     member.subscriber = subscriber_new(
-        target, argument, priority, subscription.is_batch, a64_load_relaxed(&bridge.q.refused)
+        target, argument, priority, a64_load_relaxed(&bridge.q.refused)
     )
     if member.subscriber == NULL:
         if member.listener != NULL:
             listener_free(member.listener)
         raise MemoryError("no memory for a subscriber")
     member.subscriber.is_ours = function == 0
+    if subscription.is_batch:
+        member.subscriber.kind = SUBSCRIBER_BATCH
     if member.listener != NULL:
         member.subscriber.release = listener_free
-        member.subscriber.is_channel = True
+        member.subscriber.kind = SUBSCRIBER_CHANNEL
         member.subscriber.may_wait = member.listener.channel.overflow == OVERFLOW_BLOCK
         member.subscriber.may_pour = member.listener.channel.overflow != OVERFLOW_LATEST
     member.q = bridge.q
