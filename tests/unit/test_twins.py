@@ -9,7 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 import tocsin.backend
 from helpers import STARTS
@@ -145,6 +145,19 @@ def test_a_planted_difference_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert same == [True, True, True, True, False, True]  # it shows at the flush
 
 
+SPACE_BEFORE_A_BATCH: list[Step] = [
+    ("register", 0x80, 4096),
+    ("subscribe", 0x80, [(Motor.LIMIT, None)], 0, False, "freeze"),
+    ("subscribe", 0x80, [(Motor.NOTE, None)], 0, True, "nothing"),
+    ("notify", (0x80, Motor.READINGS), (2, [7, 8]), 0, 39),  # nobody's: their space is free at once,
+    ("notify", (0x80, Motor.NOTE), (1,), 0, 33),  # and that of these when their batch was called
+    ("notify", (0x80, Motor.LIMIT), (3, 1), 0, 38),
+    ("flush",),
+    ("notify_many", (0x80, Motor.LIMIT), bytes(8 * 60), 0),
+]
+
+
+@example(program=SPACE_BEFORE_A_BATCH, start=0)
 @given(program=st.one_of(one_small_queue, one_large_queue, two_queues), start=st.sampled_from(STARTS))
 @settings(max_examples=300, deadline=None)
 def test_pipelines_show_the_same(program: list[Step], start: int) -> None:

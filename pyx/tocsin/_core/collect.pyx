@@ -37,6 +37,7 @@ from tocsin._core.chain cimport (
 )
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
+from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.payload cimport PayloadRule, payload_source
 from tocsin._core.ties cimport Member, StageBridge
 
@@ -70,6 +71,8 @@ cdef bint turn_to_batch(Member member, int event) noexcept:
         if batch.count == 0:
             member.batches[event] = member.batches.pop(event)    # the first of a look is called first
             member.bridge.filled.append(member)
+            if member.bridge.slots == 0:      # from here on space is freed at the end of the look
+                fifo_publish_out(&member.q.ring.fifo, member.q.python.position)
             batch.slot = min(member.bridge.slots, 63)
             member.bridge.slots += 1
             if member.bridge.slots == 2:

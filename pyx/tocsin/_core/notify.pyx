@@ -17,6 +17,7 @@ from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.number cimport PyNumber_Index
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a64_fetch_add_relaxed
@@ -65,14 +66,14 @@ cdef extern from *:
     #endif
     }
     """
-    object list_item(list values, Py_ssize_t i)
+    object list_item(PyObject* list, Py_ssize_t i)
 
 
-cdef inline Door door_of(list doors, int64_t code):
+cdef inline Door door_of(NotifyCore core, int64_t code):
     """The door of a code's protocol, if its events are let in; else None."""
     if code < 0:
         return None
-    return <Door> list_item(doors, (code >> 24) & 0xFF)
+    return <Door> list_item(<PyObject*> core.doors, (code >> 24) & 0xFF)
 
 
 cdef class NotifyCore:
@@ -136,28 +137,9 @@ cdef class NotifyCore:
         ClosedError, ExclusiveError.
         """
         cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
-        cdef Door door = door_of(self.doors, code)
-        cdef EventsQueue* q = NULL
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
-        cdef Notified notified = NOTIFY_UNKNOWN
         cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
-        cdef int64_t seen = -1
-        if door is not None:
-            q = door.q
-            if not PyBytes_CheckExact(payload):
-                payload = self.payload_of(door, code, payload)
-            while True:
-                notified = equeue_notify(
-                    q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
-                )
-                if notified == NOTIFIED:
-                    return True
-                if notified != NOTIFY_FULL or deadline == 0 or not self.wait_for_room(q, &seen, deadline):
-                    break
-        if notified == NOTIFY_FULL:
-            equeue_refuse(q, 1)
-            return False
-        self.refuse(notified, door, event, code, payload)
+        return let_in(self, event, code, payload, stamp, deadline)
 
     cdef bint wait_for_room(self, EventsQueue* q, int64_t* seen, int64_t deadline) except? False:
         """Wait for room, for a look at whether there is some. False: the time is over. `seen`: at first -1.
@@ -189,7 +171,7 @@ cdef class NotifyCore:
         seconds to wait for room in all; what finds none is counted as refused. Otherwise as notify().
         """
         cdef int64_t code = self.code_of(event)
-        cdef Door door = door_of(self.doors, code)
+        cdef Door door = door_of(self, code)
         cdef EventsQueue* q = NULL if door is None else door.q
         cdef int64_t deadline = deadline_of(timeout)
         cdef bint may_wait = timeout != 0
@@ -240,3 +222,67 @@ cdef class NotifyCore:
         if door is None or notified == NOTIFY_CLOSED:      # or it was unregistered a moment ago
             raise UnknownEventError(f"{name}: the protocol is not registered")
         raise UnknownEventError(f"{name}: the protocol has no such event")
+
+
+cdef object let_in(
+    NotifyCore self, object event, int64_t code, object payload, uint64_t stamp, int64_t deadline
+):
+    """Notify, stamped now if `stamp` is NOW, without waiting if `deadline` is 0. `event` is for errors."""
+    cdef Door door = door_of(self, code)
+    cdef EventsQueue* q = NULL
+    cdef Notified notified = NOTIFY_UNKNOWN
+    cdef int64_t seen = -1
+    if door is not None:
+        if not PyBytes_CheckExact(payload):
+            return let_in(self, event, code, self.payload_of(door, code, payload), stamp, deadline)
+        q = door.q
+        while True:
+            notified = equeue_notify(
+                q, (code >> 16) & 0xFF, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload), stamp
+            )
+            if notified == NOTIFIED:
+                return True
+            if notified != NOTIFY_FULL or deadline == 0 or not self.wait_for_room(q, &seen, deadline):
+                break
+    if notified == NOTIFY_FULL:
+        equeue_refuse(q, 1)
+        return False
+    self.refuse(notified, door, event, code, payload)
+
+
+# -- the usual call: an event and a payload ---------------------------------------------------------
+
+cdef extern from *:
+    """
+    typedef PyObject *(*method_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+    static method_function method_replace(PyObject *method, method_function by) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)method)->d_method;
+        method_function before = (method_function)(void (*)(void))definition->ml_meth;
+        definition->ml_meth = (PyCFunction)(void (*)(void))by;
+        return before;
+    }
+    """
+    ctypedef PyObject* (*method_function)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*) noexcept
+    method_function method_replace(object method, method_function by)
+
+
+cdef object notify_now(NotifyCore self, object event, object payload):
+    cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
+    return let_in(self, event, code, payload, <uint64_t> NOW, 0)
+
+
+# Of notify_now(): NULL with an exception set.
+ctypedef PyObject* (*now_function)(PyObject* core, PyObject* event, PyObject* payload) noexcept
+cdef method_function notify_whatever
+
+
+cdef PyObject* notify_usual(PyObject* core, PyObject* const* given, Py_ssize_t n, PyObject* names) noexcept:
+    """notify() without Cython's way of taking arguments, where there are two: 62 of 526 instructions less."""
+    if n == 2 and names == NULL:
+        return (<now_function> <void*> notify_now)(core, given[0], given[1])
+    return notify_whatever(core, given, n, names)
+
+
+if notify_whatever == NULL:      # once in a process: the method's definition is C's
+    notify_whatever = method_replace(NotifyCore.__dict__["notify"], notify_usual)
