@@ -2,7 +2,7 @@
 
 Keys and subscribers: the queue is filled while the pipeline is frozen, and the time runs from the thaw to the
 last call, so no producer works meanwhile. With many keys the events come from all of them in turn, far apart
-in the order of sources. Beside them a line of 64 bytes of
+in the order of sources; one subscription has them all, or each its own. Beside them a line of 64 bytes of
 each key is read in the same order: so much the cache has to bring whatever a key looks like.
 
 Protocols: each has a native and a Python subscriber, and has had an event. Then nobody sends anything, and
@@ -23,6 +23,7 @@ from benchmarks.worlds import BENCH, PAYLOAD, books_of, fixed, flushed, linux, n
 path = Path("growth", "growth")
 N = 320_000
 IDLE_SECONDS = 0.5
+EACH = "native, keys with a subscription each: {}"
 KEYS, SUBSCRIBERS, PYTHON = "native, keys: {}", "native, subscribers: {}", "Python, subscribers: {}"
 LINES = "a line of each key, keys: {}"
 THREADS, IDLE = "threads, protocols: {}", "idle, protocols: {}"
@@ -66,12 +67,14 @@ def filled(pipeline, n, event, payloads, wait):
     return wait(began)
 
 
-def native_keys(count):
+def native_keys(count, each=False):
     def world():
         sources = [BENCH.fixed.key(source) for source in range(count)]
         payloads = b"".join(fixed(i * 7919 % count) for i in range(count))
         with pipeline_for(N) as pipeline:
-            counter = native.arrivals(pipeline, sources)
+            counter = native.arrivals(pipeline, sources.pop() if each else sources)
+            for source in sources if each else ():
+                pipeline.subscribe_native(source, native.helper().arrive, ctypes.addressof(counter))
 
             def run(n):
                 counter.expect(n)
@@ -115,6 +118,7 @@ def python_subscribers(count):
 for _name, _count, _n, _world in (
     (KEYS, 1, N, native_keys),
     (KEYS, 10_000, N, native_keys),
+    (EACH, 10_000, N, lambda count: native_keys(count, each=True)),
     (LINES, 1, N, lines),
     (LINES, 10_000, N, lines),
     (SUBSCRIBERS, 1, N, native_subscribers),

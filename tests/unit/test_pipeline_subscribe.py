@@ -64,6 +64,26 @@ def test_hundreds_of_sources_are_kept_apart(pipeline: Any) -> None:
         assert names.of(pipeline, MOTOR.limit, (source + 1, 0)) == []
 
 
+def test_one_of_many_keys_changes_and_the_others_stay(pipeline: Any) -> None:
+    names = Names()
+    sources = (0, 1, 2, 300, 65534)
+
+    def called() -> list[list[str]]:
+        return [names.of(pipeline, MOTOR.limit, (source, 0)) for source in sources]
+
+    many = pipeline.subscribe([MOTOR.limit.key(source) for source in sources], names.make("many"))
+    assert called() == [["many"]] * 5
+    guest = pipeline.subscribe(MOTOR.limit, names.make("guest"), source=2)
+    assert called() == [["many"], ["many"], ["many", "guest"], ["many"], ["many"]]
+    guest.cancel()
+    assert called() == [["many"]] * 5
+    pipeline.subscribe(MOTOR.limit, names.make("heir"), source=1)
+    many.cancel()
+    assert called() == [[], ["heir"], [], [], []]
+    pipeline.subscribe([MOTOR.limit.key(source) for source in sources], names.make("new"))
+    assert called() == [["new"], ["heir", "new"], ["new"], ["new"], ["new"]]
+
+
 @pytest.mark.parametrize("stop", [STOP, BAD])
 def test_a_stop_ends_its_own_chain_only(pipeline: Any, stop: object) -> None:
     names = Names()
