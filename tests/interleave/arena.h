@@ -18,7 +18,7 @@
 
 enum {
     LINE = 64,
-    ARENA_BYTES = 1 << 19,
+    ARENA_BYTES = 1 << 20,
     STATE_BYTES = 16 << 10, /* the machine's */
     SCENE_BYTES = 4 << 10,
     REGIONS = 12,

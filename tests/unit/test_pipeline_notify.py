@@ -130,6 +130,26 @@ def test_a_payload_is_copied_before_notify_returns(pipeline: Any, got: list[Any]
     assert got[0].payload == EIGHT
 
 
+def test_a_payload_never_goes_to_a_protocol_that_came_while_it_was_packed(make_pipeline: Any) -> None:
+    class Other(tocsin.Protocol):
+        word = tocsin.EventType(1, {"z": "u8"})
+
+    class Number:
+        def __index__(self) -> int:
+            pipeline.unregister(MOTOR)
+            pipeline.register(other)
+            pipeline.subscribe(other, got.append)
+            return 1
+
+    pipeline, other = make_pipeline(workers=0), Other(MOTOR.id)
+    got: list[Any] = []
+    pipeline.register(MOTOR)
+    with pytest.raises(tocsin.UnknownEventError, match="not registered"):
+        pipeline.notify(MOTOR.tick, (Number(),))
+    pipeline.flush()
+    assert got == []
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 63, 64, 65, 100, 4096, 1 << 20])
 def test_a_payload_of_any_size_arrives_as_it_was(pipeline: Any, got: list[Any], size: int) -> None:
     payload = bytes(n % 251 for n in range(size))

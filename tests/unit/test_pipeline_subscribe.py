@@ -119,6 +119,19 @@ def test_batches_come_after_the_per_event_ones_of_the_same_look(pipeline: Any) -
     assert names[0] == "event"
 
 
+def test_the_books_are_right_inside_a_batch_that_began_behind_the_end_of_the_ring(make_pipeline: Any) -> None:
+    pipeline = make_pipeline(workers=0)
+    pipeline.register(MOTOR, queue_size=1024)
+    inside = []
+    pipeline.subscribe(MOTOR.raw, lambda batch: inside.append(books_of(pipeline)), batch=True)
+    for _ in range(31):
+        assert pipeline.notify(MOTOR.tick, bytes(8))
+    pipeline.flush()
+    assert pipeline.notify(MOTOR.raw, bytes(40))  # longer than what is left before the end
+    pipeline.flush()
+    assert [(books.accepted, books.unclaimed, books.pending) for books in inside] == [(32, 31, 1)]
+
+
 def test_a_stop_ends_its_chain_though_nobody_had_asked_for_it_when_other_results_came() -> None:
     code = """
 import tocsin

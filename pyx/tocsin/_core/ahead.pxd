@@ -5,8 +5,8 @@ keys share it. Those of 10,000 chains are more than a core keeps near, and fetch
 the other, they cost most of the time of an event. Here the ends of some routes are asked for at once, and then
 their chains: 85 -> 28 ns an event.
 
-It is advice: nothing read here decides anything, and what is fetched may be in nobody's use any more. The turn of
-the stage, which is odd meanwhile, keeps it readable (equeue.pxd).
+It is advice: nothing read here decides anything, and what is fetched may be in nobody's use any more. Nodes stay
+as long as the queue, and the turn of the stage, which is odd meanwhile, keeps chains (equeue.pxd).
 """
 
 from libc.stdint cimport uint64_t

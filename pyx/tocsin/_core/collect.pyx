@@ -38,6 +38,7 @@ from tocsin._core.chain cimport (
 from tocsin._core.equeue cimport EventsQueue, Stage
 from tocsin._core.header cimport HEADER_BYTES, MAX_SIZE, EventHeader, header_stride
 from tocsin._core.kfifo cimport fifo_publish_out
+from tocsin._core.ledger cimport ledger_position
 from tocsin._core.payload cimport PayloadRule, payload_source
 from tocsin._core.ties cimport Member, StageBridge
 
@@ -71,8 +72,9 @@ cdef bint turn_to_batch(Member member, int event) noexcept:
         if batch.count == 0:
             member.batches[event] = member.batches.pop(event)    # the first of a look is called first
             member.bridge.filled.append(member)
-            if member.bridge.slots == 0:      # from here on space is freed at the end of the look
-                fifo_publish_out(&member.q.ring.fifo, member.q.python.position)
+            if member.bridge.slots == 0:
+                # From here on space is freed at the end of the look. Not past the books, who don't know a pad yet.
+                fifo_publish_out(&member.q.ring.fifo, ledger_position(&member.q.python.ledger))
             batch.slot = min(member.bridge.slots, 63)
             member.bridge.slots += 1
             if member.bridge.slots == 2:

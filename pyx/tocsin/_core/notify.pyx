@@ -139,7 +139,7 @@ cdef class NotifyCore:
         cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
         cdef uint64_t stamp = <uint64_t> NOW if timestamp is None else stamp_of(timestamp)
         cdef int64_t deadline = 0 if timeout is 0 or timeout == 0 else deadline_of(timeout)
-        return let_in(self, event, code, payload, stamp, deadline)
+        return let_in(self, event, code, door_of(self, code), payload, stamp, deadline)
 
     cdef bint wait_for_room(self, EventsQueue* q, int64_t* seen, int64_t deadline) except? False:
         """Wait for room, for a look at whether there is some. False: the time is over. `seen`: at first -1.
@@ -225,16 +225,15 @@ cdef class NotifyCore:
 
 
 cdef object let_in(
-    NotifyCore self, object event, int64_t code, object payload, uint64_t stamp, int64_t deadline
+    NotifyCore self, object event, int64_t code, Door door, object payload, uint64_t stamp, int64_t deadline
 ):
     """Notify, stamped now if `stamp` is NOW, without waiting if `deadline` is 0. `event` is for errors."""
-    cdef Door door = door_of(self, code)
     cdef EventsQueue* q = NULL
     cdef Notified notified = NOTIFY_UNKNOWN
     cdef int64_t seen = -1
     if door is not None:
         if not PyBytes_CheckExact(payload):
-            return let_in(self, event, code, self.payload_of(door, code, payload), stamp, deadline)
+            return let_in(self, event, code, door, self.payload_of(door, code, payload), stamp, deadline)
         q = door.q
         while True:
             notified = equeue_notify(
@@ -256,9 +255,16 @@ cdef extern from *:
     """
     typedef PyObject *(*method_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
+    /* Give what a method was before; NULL: it isn't one of C's that is called in this way, and stays what it is. */
     static method_function method_replace(PyObject *method, method_function by) {
-        PyMethodDef *definition = ((PyMethodDescrObject *)method)->d_method;
-        method_function before = (method_function)(void (*)(void))definition->ml_meth;
+        PyMethodDef *definition;
+        method_function before;
+        if (!Py_IS_TYPE(method, &PyMethodDescr_Type))
+            return NULL;
+        definition = ((PyMethodDescrObject *)method)->d_method;
+        if (definition->ml_flags != (METH_FASTCALL | METH_KEYWORDS))
+            return NULL;
+        before = (method_function)(void (*)(void))definition->ml_meth;
         definition->ml_meth = (PyCFunction)(void (*)(void))by;
         return before;
     }
@@ -269,7 +275,7 @@ cdef extern from *:
 
 cdef object notify_now(NotifyCore self, object event, object payload):
     cdef int64_t code = (<EventCode> event).code if isinstance(event, EventCode) else self.code_of(event)
-    return let_in(self, event, code, payload, <uint64_t> NOW, 0)
+    return let_in(self, event, code, door_of(self, code), payload, <uint64_t> NOW, 0)
 
 
 # Of notify_now(): NULL with an exception set.

@@ -3,8 +3,8 @@
 An event has two routes: that of ALL sources and that of its own source. They are found by numbers alone: the
 event id in an array, and the two bytes of the source in a tree of two levels, of which only the nodes in use are
 there. At the end of a route stands a chain, which is swapped whole by one store [chain-swapped]; nodes are
-only ever added [node-added]. So readers need no lock and compare nothing, and of 10,000 keys only 80 kB have to
-come through the cache.
+only ever added [node-added]. So readers need no lock and compare nothing, and of 10,000 sources in a row only 80 kB
+have to come through the cache.
 
 Its stage reads; everything that changes routes is cold and under the lock of the queue.
 """
@@ -26,7 +26,7 @@ cdef struct Route:
 
 
 cdef inline bint route_has_sources(const Route* route) noexcept nogil:
-    """False if nobody has ever subscribed to a single source of the event. Its stage."""
+    """False as long as nobody has subscribed to a single source of the event. Its stage."""
     return aptr_load_acquire(&route.sources) != NULL                        # [node-added]
 
 

@@ -7,7 +7,7 @@ look reads the counter first and every chain after it. Who owns the end of the q
 it over, stands in equeue.pxd.
 
 The native stage runs without the GIL. The Python stage takes it before its first call in a run and keeps it
-until the end of the run. The space of a look with batches is freed after these were called.
+until the end of the run. From the first event of a batch on, the space of a look is freed after these were called.
 
 Frozen, a stage begins no event any more and requeues itself; stopped, it leaves the rest where it is.
 """

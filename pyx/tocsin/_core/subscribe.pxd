@@ -43,7 +43,7 @@ cdef inline Stage* equeue_stage(EventsQueue* q, bint is_python) noexcept nogil:
 cdef inline bint equeue_subscribe(
     EventsQueue* q, uint32_t id, Subscriber* subscriber, bint is_python
 ) noexcept nogil:
-    """Put a subscriber in the chain of an id (event << 16 | source). False: no memory, nothing changed."""
+    """Put a subscriber in the chain of an id (event << 16 | source). False: no memory, nobody subscribed."""
     cdef Stage* stage = equeue_stage(q, is_python)
     cdef aptr* slot
     cdef Chain* chain = NULL
