@@ -124,12 +124,13 @@ def test_the_books_are_right_inside_a_batch_that_began_behind_the_end_of_the_rin
     pipeline.register(MOTOR, queue_size=1024)
     inside = []
     pipeline.subscribe(MOTOR.raw, lambda batch: inside.append(books_of(pipeline)), batch=True)
-    for _ in range(31):
+    for _ in range(32):  # so that in one of these a record is longer than what is left before the end
         assert pipeline.notify(MOTOR.tick, bytes(8))
-    pipeline.flush()
-    assert pipeline.notify(MOTOR.raw, bytes(40))  # longer than what is left before the end
-    pipeline.flush()
-    assert [(books.accepted, books.unclaimed, books.pending) for books in inside] == [(32, 31, 1)]
+        pipeline.flush()
+        assert pipeline.notify(MOTOR.raw, bytes(40))
+        pipeline.flush()
+    shown = [(books.accepted, books.delivered, books.unclaimed, books.pending) for books in inside]
+    assert shown == [(2 * n + 2, n, n + 1, 1) for n in range(32)]
 
 
 def test_a_stop_ends_its_chain_though_nobody_had_asked_for_it_when_other_results_came() -> None:

@@ -23,8 +23,8 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* As PyObject_CallOneArg(), but a function written in Python is entered directly: 20 instructions less. That one
-     * looks for C code below that broke the rules; here its exception is told as the callable's. */
+    /* As PyObject_CallOneArg(), but a function written in Python is entered directly: 20 instructions less. Where
+     * C code below has broken the rules and left an exception, it is told as the callable's. */
     static inline PyObject *call_with_one(PyObject *callable, PyObject *argument) {
         PyObject *arguments[2] = {NULL, argument};
         PyObject *result;
