@@ -1,4 +1,5 @@
-/* Functions of an extension that breaks the rules of CPython: with a result there is no exception, without one there is.
+/* Functions of an extension that breaks the rules of CPython: with a result there is no exception, without
+ * one there is.
  */
 #include <Python.h>
 
