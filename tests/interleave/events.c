@@ -369,10 +369,10 @@ SCENE(notify, "a writer against the stages: the last event needs no later one", 
 /* -- the fast form of the kick
  * ----------------------------------------------------------------- */
 
-enum { FAST_BOTH = 4, FAST_TWO_EVENTS, FAST_CLOSE, FAST_FAILS, FAST_FAILS_LATER, FAST_CLOSE_FAILS };
+enum { FAST_BOTH = 4, FAST_TWO_EVENTS, FAST_CLOSE, FAST_FAILS, FAST_FAILS_LATER, FAST_CLOSE_FAILS, FAST_ENDS_EARLY };
 static const char *const fast_names[] = {
     "native-locked",   "native-shared", "native-exclusive", "python-shared", "both-shared", "two-events",
-    "close-exclusive", "fails",         "fails-later",      "close-fails"};
+    "close-exclusive", "fails",         "fails-later",      "close-fails",   "ends-early"};
 
 int xp_barrier_works(void) {
     if (S->barriers > 1)
@@ -405,13 +405,17 @@ static void fast_setup(int variant) {
         {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
         {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
         {.how = EXCLUSIVE, .stages = NATIVE, .max_workers = 1},
+        {.how = SHARED, .stages = NATIVE, .queues = 2, .native_workers = 1, .spin = 1},
     };
     set_t set = sets[variant];
+    int fails = variant >= FAST_FAILS && variant <= FAST_CLOSE_FAILS;
     set.fast = 1;
     begin(&set);
-    if (variant >= FAST_FAILS)
+    if (fails)
         xp_let_time_pass(14, 0); /* it looks again ten times */
-    S->barriers = variant == FAST_FAILS_LATER ? 2 : variant >= FAST_FAILS;
+    S->barriers = variant == FAST_FAILS_LATER ? 2 : fails;
+    if (variant == FAST_ENDS_EARLY) /* the run of the first, which looks around, for the work of the second */
+        add_writer(1, 1, 1);
     add_writer(0, 0, variant == FAST_TWO_EVENTS ? 3 : variant == FAST_BOTH ? 1 : 2);
     if (variant == FAST_CLOSE || variant == FAST_CLOSE_FAILS)
         xp_thread("closer", fast_closer, NULL);

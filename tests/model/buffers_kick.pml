@@ -10,11 +10,16 @@
  *
  *   -DMODEL=1 -DN=3 -DCAP=2
  *   -DLOOK_FIRST    the kicker looks at PENDING first, by a plain load, and leaves if it is set
- *   -DMEMBARRIER    the worker calls membarrier() after it has cleared PENDING: with LOOK_FIRST the
- *                   fast form (kick.pxd)
+ *   -DMEMBARRIER    the worker calls membarrier() after it has cleared PENDING, before the last look of a
+ *                   run: with LOOK_FIRST the fast form (kick.pxd)
+ *   -DSPENT         a run may end after any event: it owes itself another one, which sees to those who looked
+ *                   before, or calls membarrier() and looks once more
  *   -DBEGIN_BY_STORE     mutant: PENDING is cleared by a plain store
  *   -DPUBLISH_RELAXED    mutant: `in_` is published without release
- *   -DREACH=1       claim that must fail: no event comes while a run is owed that has not begun
+ *   -DSPENT_UNSEEN       mutant: a run that ends early and finds nothing left just ends
+ *   -DREACH=k       a claim that must fail: it shows that a timeline is in the model
+ *     1  no event comes while a run is owed that has not begun
+ *     2  no run ends early and leaves an event to the next one
  */
 #ifndef N
 #define N 3
@@ -71,7 +76,7 @@ proctype Writer() {
                 :: was == 0 ->
                     atomic { mem[STATE] == PENDING -> mem[STATE] = PENDING | LINKED };
                                                         /* work.pxd work_link */
-                    pushed = 1                          /* workqueue.pxd workqueue_push [work-pushed] */
+                    pushed = 1                          /* workqueue.pxd workqueue_put [work-pushed] */
                 :: else
                 fi
             fi
@@ -82,8 +87,22 @@ proctype Writer() {
     atomic { EMPTY(A) -> done = 1 }
 }
 
+inline look() {
+    load(B, IN, in_);                                   /* stages.pxd native_look [bytes-ready] */
+    load(B, OUT, out)
+}
+
+/* Those who looked at PENDING before it was cleared: their data is visible from here on. */
+inline kick_is_cleared() {
+#ifdef MEMBARRIER
+    membarrier();                                       /* kick.pxd kick_is_cleared [kick-looked] */
+#endif
+    owed = 0
+}
+
 proctype Worker() {
     byte k, in_, out, record, was;
+    bit owed, spent;
 end:
     do
     :: atomic { pushed -> pushed = 0 };                 /* workqueue.pxd workqueue_try_take */
@@ -93,22 +112,46 @@ end:
         d_step { EMPTY(B) -> assert(mem[STATE] == (PENDING | LINKED)); mem[STATE] = RUNNING };
                                                         /* work.pxd work_begin [work-kicked] */
 #endif
-#ifdef MEMBARRIER
-        membarrier();
-#endif
+        owed = 1;
         do
-        :: load(B, IN, in_);                            /* stages.pxd native_look [bytes-ready] */
-            load(B, OUT, out);
+        :: look();
             if
             :: in_ != out ->
                 load(B, RECORD + out % CAP, record);    /* dispatch.pxd stage_step */
                 assert(record == delivered + 1);        /* else old bytes were read */
                 delivered++;
-                store_release(B, OUT, out + 1)          /* kfifo.pxd fifo_publish_out [space-freed] */
-            :: else -> break
+                store_release(B, OUT, out + 1);         /* kfifo.pxd fifo_publish_out [space-freed] */
+                if
+                :: skip
+#ifdef SPENT
+                :: spent = 1; break                     /* budget.pxd budget_spend */
+#endif
+                fi
+            :: in_ == out && owed -> kick_is_cleared()  /* stages.pxd native_run */
+            :: in_ == out && !owed -> break
             fi
         od;
-        in_ = 0; out = 0; record = 0;
+        if
+        :: spent ->
+            spent = 0;
+            look();                                     /* stages.pxd native_run */
+#ifndef SPENT_UNSEEN
+            if
+            :: in_ == out && owed -> kick_is_cleared(); look()
+            :: else
+            fi;
+#endif
+            if
+            :: in_ != out ->
+#if REACH == 2
+                assert(false);
+#endif
+                atomic { EMPTY(B) -> mem[STATE] = mem[STATE] | PENDING }        /* stages.pxd native_stage */
+            :: else
+            fi
+        :: else
+        fi;
+        in_ = 0; out = 0; record = 0; owed = 0;
         atomic {                                        /* work.pxd work_end [work-kicked] */
             EMPTY(B) ->
             was = mem[STATE];

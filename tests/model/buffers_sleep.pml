@@ -39,7 +39,7 @@ proctype Pusher() {
         stack = 0;
 #else
         atomic { EMPTY(A) -> mem[STACK] = mem[STACK] + 1 };
-                                                        /* workqueue.pxd workqueue_push [work-pushed] */
+                                                        /* workqueue.pxd workqueue_put [work-pushed] */
 #endif
         load(A, SLEEPERS, sleepers);
                                                 /* workqueue.pxd workqueue_call_help [sleeper-announced] */

@@ -155,7 +155,15 @@ buffers_kick   violated  MODEL=2 LOOK_FIRST
 buffers_kick   verified  MODEL=1 LOOK_FIRST MEMBARRIER
 buffers_kick   verified  MODEL=2 LOOK_FIRST MEMBARRIER
 buffers_kick   verified  MODEL=2 LOOK_FIRST MEMBARRIER N=6 CAP=4
+buffers_kick   verified  MODEL=0 SPENT
+buffers_kick   verified  MODEL=2 SPENT
+buffers_kick   verified  MODEL=1 LOOK_FIRST MEMBARRIER SPENT
+buffers_kick   verified  MODEL=2 LOOK_FIRST MEMBARRIER SPENT
+buffers_kick   verified  MODEL=2 LOOK_FIRST MEMBARRIER SPENT N=6 CAP=4
+buffers_kick   violated  MODEL=1 LOOK_FIRST MEMBARRIER SPENT SPENT_UNSEEN
+buffers_kick   violated  MODEL=2 LOOK_FIRST MEMBARRIER SPENT SPENT_UNSEEN
 buffers_kick   violated  MODEL=1 REACH=1
+buffers_kick   violated  MODEL=1 SPENT REACH=2
 buffers_sleep  verified  MODEL=0
 buffers_sleep  verified  MODEL=1
 buffers_sleep  verified  MODEL=2

@@ -103,15 +103,19 @@ inline workqueue_call_help() {
     fi
 }
 
-inline workqueue_push(item) {
-    d_step {                                            /* workqueue.pxd workqueue_push [work-pushed] */
+inline workqueue_put(item) {
+    d_step {                                            /* workqueue.pxd workqueue_put [work-pushed] */
         assert(!listed[item]);
         listed[item] = 1;
         order!item;
         next[item] = top;
         top = item;
         push = 0
-    };
+    }
+}
+
+inline workqueue_push(item) {
+    workqueue_put(item);                                /* workqueue.pxd workqueue_push */
     workqueue_call_help()
 }
 
@@ -160,10 +164,11 @@ inline workqueue_try_take() {
     od
 }
 
+/* By a worker, who takes the next item right after. */
 inline workqueue_finish(item) {
     work_end(item);                                     /* workqueue.pxd workqueue_finish */
     if
-    :: push -> workqueue_push(item)
+    :: push -> workqueue_put(item)
     :: else
     fi
 }

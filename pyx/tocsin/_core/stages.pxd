@@ -128,12 +128,15 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
             native_rest(pauses)
     memory_leave(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
-    if not may_go_on and was_owed:
-        kick_is_cleared(&stage.wq.form)
     if stage.is_parked:      # the rest is owed a run already: when a full channel has room
         stage.is_parked = False
         return True
-    return may_go_on or native_look(stage) == stage.position
+    if may_go_on or native_look(stage) != stage.position:
+        # Who looked before is seen to by the run that is owed the rest: in a flow no run pays for a barrier.
+        return may_go_on
+    if was_owed:
+        kick_is_cleared(&stage.wq.form)
+    return native_look(stage) == stage.position
 
 
 cdef inline bint native_may_linger(const Stage* stage) noexcept nogil:
@@ -194,7 +197,7 @@ cdef inline uint64_t python_look(Stage* stage) noexcept nogil:
                 queue_work(native.wq, &native.work)
             native.is_inline = False
             queue_relook(native.wq, &native.work)
-            workqueue_finish(native.wq, &native.work)
+            workqueue_finish(native.wq, &native.work, False)
         else:
             queue_work(native.wq, &native.work)      # who has it may have looked before our event came
     elif a64_load_acquire(&q.ring.fifo.in_) != a64_load_relaxed(&q.passed):  # [bytes-ready]

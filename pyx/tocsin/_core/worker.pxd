@@ -136,7 +136,7 @@ cdef inline void worker_main(void* raw) noexcept nogil:
         if a32_load_relaxed(&wq.halted) & HALT_FORKED:
             break                            # a child has no part in what follows
         queue_relook(wq, work)
-        workqueue_finish(wq, work)
+        workqueue_finish(wq, work, True)
         work = worker_take(wq, worker)
     if wq.thread_exit != NULL:
         wq.thread_exit(worker)

@@ -162,11 +162,17 @@ cdef inline Queued queue_work(WorkQueue* wq, Work* work) noexcept nogil:
 
 cdef inline bint workqueue_push(WorkQueue* wq, Work* work) noexcept nogil:
     """Hand over an item whose LINKED the caller turned on. True if a sleeper was called. Any thread."""
+    workqueue_put(wq, work)
+    return workqueue_call_help(wq)
+
+
+cdef inline void workqueue_put(WorkQueue* wq, Work* work) noexcept nogil:
+    """Put an item on the stack: the caller calls somebody for it, or looks there itself. Any thread."""
     cdef void* newest = aptr_load_relaxed(&wq.stack)       # only a guess: the exchange decides
     while True:
         aptr_store_relaxed(&work.next, newest)
         if aptr_cas_full(&wq.stack, &newest, work):                         # [work-pushed]
-            return workqueue_call_help(wq)
+            return
 
 
 cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
@@ -246,11 +252,17 @@ cdef inline Work* workqueue_try_take(WorkQueue* wq, Worker* worker) noexcept nog
     return NULL
 
 
-cdef inline void workqueue_finish(WorkQueue* wq, Work* work) noexcept nogil:
-    """End a run that work_begin() or work_claim() began; push the item if it owes another. Its worker."""
+cdef inline void workqueue_finish(WorkQueue* wq, Work* work, bint is_taker) noexcept nogil:
+    """End a run that work_begin() or work_claim() began; push the item if it owes another. Its worker.
+
+    `is_taker`: the caller will take the next item right away. If it takes another one it calls a sleeper for this;
+    to call one in any case would have two workers hand each long flow to and fro.
+    """
     cdef uint64_t state = work_end(work)
     if state & WORK_LINKED:
-        workqueue_push(wq, work)
+        workqueue_put(wq, work)
+        if not is_taker:
+            workqueue_call_help(wq)
     # From here on the item may be gone: whoever waited for it may have freed it.
     if state & WORK_WAITED:
         bell_ring(&wq.settled, EVERYONE)
@@ -270,7 +282,7 @@ cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
     if work != NULL:
         lock_drop(&wq.lock)
         work.function(work)
-        workqueue_finish(wq, work)
+        workqueue_finish(wq, work, False)
         lock_take(&wq.lock)
         wq.active -= 1
     workqueue_delist(wq, &worker)
