@@ -369,7 +369,15 @@ SCENE(notify, "a writer against the stages: the last event needs no later one", 
 /* -- the fast form of the kick
  * ----------------------------------------------------------------- */
 
-enum { FAST_BOTH = 4, FAST_TWO_EVENTS, FAST_CLOSE, FAST_FAILS, FAST_FAILS_LATER, FAST_CLOSE_FAILS, FAST_ENDS_EARLY };
+enum {
+    FAST_BOTH = 4,
+    FAST_TWO_EVENTS,
+    FAST_CLOSE,
+    FAST_FAILS,
+    FAST_FAILS_LATER,
+    FAST_CLOSE_FAILS,
+    FAST_ENDS_EARLY
+};
 static const char *const fast_names[] = {
     "native-locked",   "native-shared", "native-exclusive", "python-shared", "both-shared", "two-events",
     "close-exclusive", "fails",         "fails-later",      "close-fails",   "ends-early"};

@@ -1,4 +1,4 @@
-"""Controlling a workqueue: who am I, wait for this, hold everything.
+"""Controlling a workqueue: who am I, run this, wait for this, hold everything.
 
 All of it is cold and for any thread. Waits sleep once, at most for the time given, and say whether what they wait
 for has come: the caller goes round, and looks at its own business (signals, a deadline) in between. A waiter
@@ -29,8 +29,12 @@ from tocsin._core.workqueue cimport (
     Worker,
     WorkQueue,
     workqueue_collect,
+    workqueue_delist,
+    workqueue_enlist,
+    workqueue_finish,
     workqueue_leave,
     workqueue_may_take,
+    workqueue_try_take,
 )
 
 
@@ -44,6 +48,28 @@ cdef inline Worker* workqueue_worker_here(WorkQueue* wq) noexcept nogil:
         worker = worker.following
     lock_drop(&wq.lock)
     return worker
+
+
+cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
+    """Run the next item, if there is one, in the calling thread. Any thread; for queues without workers."""
+    cdef Worker worker
+    cdef Work* work
+    worker.queue = wq
+    worker.thread = thread_self()
+    worker.current = NULL
+    worker.attachment = NULL
+    lock_take(&wq.lock)
+    workqueue_enlist(wq, &worker)
+    work = workqueue_try_take(wq, &worker)
+    if work != NULL:
+        lock_drop(&wq.lock)
+        work.function(work)
+        workqueue_finish(wq, work, False)
+        lock_take(&wq.lock)
+        wq.active -= 1
+    workqueue_delist(wq, &worker)
+    lock_drop(&wq.lock)
+    return work != NULL
 
 
 cdef inline bint workqueue_await_flush(

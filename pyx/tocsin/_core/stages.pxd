@@ -82,7 +82,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef int pauses = REST_LEAST
     cdef uint32_t found
     cdef Spun spun
-    budget_begin(&budget, stage.wq.base_threads != 0)
+    budget_begin(&budget, stage.wq.base_threads != 0 and not stage.is_inline)
     memory_enter(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
     while may_go_on and not has_skimmed:

@@ -9,6 +9,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from tocsin._core.atomic cimport a32_load_acquire
+from tocsin._core.control cimport workqueue_run_here
 from tocsin._core.core cimport Core, equeue_await_position, equeue_has_passed, equeue_is_quiet
 from tocsin._core.core cimport equeue_wait_look
 from tocsin._core.equeue cimport EventsQueue, stage_has_passed, stage_look_at_turn
@@ -17,7 +18,6 @@ from tocsin._core.thread cimport bell_park
 from tocsin._core.ties cimport Member, member_is_running
 from tocsin._core.times cimport slice_until
 from tocsin._core.worker cimport workqueue_await_end
-from tocsin._core.workqueue cimport workqueue_run_here
 
 
 cdef inline bint run_here(Core* core) noexcept nogil:

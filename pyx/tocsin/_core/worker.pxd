@@ -68,7 +68,7 @@ cdef enum:
 # -- sleeping --------------------------------------------------------------------------------------
 
 cdef inline bint worker_sleep(WorkQueue* wq) noexcept nogil:
-    """Announce, look once more, and sleep. True if the whole sleep was idle. Worker only."""
+    """Announce, look once more, and sleep. True if one above the base number slept idly. Worker only."""
     cdef uint32_t seen
     cdef uint64_t began
     cdef bint is_extra
@@ -88,7 +88,7 @@ cdef inline bint worker_sleep(WorkQueue* wq) noexcept nogil:
     bell_park(&wq.bell, seen, IDLE_WORKER_NS if is_extra else -1)
     a32_fetch_sub_full(&wq.sleepers, 1)
     spin_learn(wq, began)
-    return clock_monotonic() - began >= IDLE_WORKER_NS
+    return is_extra and clock_monotonic() - began >= IDLE_WORKER_NS
 
 
 cdef inline Work* worker_take(WorkQueue* wq, Worker* worker) noexcept nogil:

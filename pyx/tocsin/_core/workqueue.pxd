@@ -46,7 +46,6 @@ from tocsin._core.thread cimport (
     lock_init,
     lock_t,
     lock_take,
-    thread_self,
 )
 from tocsin._core.work cimport (
     KICK_PUSH,
@@ -180,8 +179,8 @@ cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     if a32_load_seq_cst(&wq.spinners) != 0:                                 # [spinner-gone]
         return False
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
-        a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
+        a64_store_relaxed(&wq.called_at, clock_monotonic())      # long before who was called is awake
         return True
     if wq.start_late != NULL:
         wq.start_late(wq.owner)
@@ -256,7 +255,7 @@ cdef inline void workqueue_finish(WorkQueue* wq, Work* work, bint is_taker) noex
     """End a run that work_begin() or work_claim() began; push the item if it owes another. Its worker.
 
     `is_taker`: the caller will take the next item right away. If it takes another one it calls a sleeper for this;
-    to call one in any case would have two workers hand each long flow to and fro.
+    to call one in any case would have two workers take turns at each long flow.
     """
     cdef uint64_t state = work_end(work)
     if state & WORK_LINKED:
@@ -266,28 +265,6 @@ cdef inline void workqueue_finish(WorkQueue* wq, Work* work, bint is_taker) noex
     # From here on the item may be gone: whoever waited for it may have freed it.
     if state & WORK_WAITED:
         bell_ring(&wq.settled, EVERYONE)
-
-
-cdef inline bint workqueue_run_here(WorkQueue* wq) noexcept nogil:
-    """Run the next item, if there is one, in the calling thread. Any thread; for queues without workers."""
-    cdef Worker worker
-    cdef Work* work
-    worker.queue = wq
-    worker.thread = thread_self()
-    worker.current = NULL
-    worker.attachment = NULL
-    lock_take(&wq.lock)
-    workqueue_enlist(wq, &worker)
-    work = workqueue_try_take(wq, &worker)
-    if work != NULL:
-        lock_drop(&wq.lock)
-        work.function(work)
-        workqueue_finish(wq, work, False)
-        lock_take(&wq.lock)
-        wq.active -= 1
-    workqueue_delist(wq, &worker)
-    lock_drop(&wq.lock)
-    return work != NULL
 
 
 cdef inline void workqueue_enlist(WorkQueue* wq, Worker* worker) noexcept nogil:
