@@ -2,8 +2,9 @@
 
 To be woken takes 20 us, and whoever wakes a sleeper loses 12. So a worker looks around first; native queues only,
 where there is more than one core, and only as long as that has paid lately: for 50 us after somebody called
-within 50 us of a worker's falling asleep, halved each time nothing came. When the call came counts, not when
-the worker woke: that takes as long as the looking.
+within 50 us of a worker's falling asleep, or an event came while a run had everybody pass the barrier with which
+it would have ended (kick.pxd; 8 us on some virtual machines), halved each time nothing came. When the call came
+counts, not when the worker woke: that takes as long as the looking.
 
 A worker without work looks at the stack. A native stage that has passed events and finds no more looks at its
 ring, inside its run: then the next event finds the run going on, and costs neither side a push and a take, which
@@ -47,7 +48,12 @@ cdef enum Spun:
 cdef inline void spin_learn(WorkQueue* wq, uint64_t slept_from) noexcept nogil:
     """Look around from now on if the sleep that is over had hardly begun when it was ended. Worker only."""
     if a64_load_relaxed(&wq.called_at) - slept_from < SPIN_MAX_NS:     # a call from before wraps to a huge time
-        a64_store_relaxed(&wq.spin_ns, SPIN_MAX_NS)
+        spin_from_now_on(wq)
+
+
+cdef inline void spin_from_now_on(WorkQueue* wq) noexcept nogil:
+    """Look around before ending a run or sleeping, as long as that pays. Worker only."""
+    a64_store_relaxed(&wq.spin_ns, SPIN_MAX_NS)
 
 
 cdef inline bint spin_for_work(WorkQueue* wq) noexcept nogil:

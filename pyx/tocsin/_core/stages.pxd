@@ -31,7 +31,7 @@ from tocsin._core.kfifo cimport fifo_publish_out
 from tocsin._core.kick cimport kick_is_cleared
 from tocsin._core.ledger cimport ledger_keep, ledger_settle
 from tocsin._core.memory cimport MEMORY_NATIVE, MEMORY_PYTHON, memory_enter, memory_leave
-from tocsin._core.spin cimport SPUN_FOR_NOTHING, SPUN_FOR_WORK, Spun, spin_for_change
+from tocsin._core.spin cimport SPUN_FOR_NOTHING, SPUN_FOR_WORK, Spun, spin_for_change, spin_from_now_on
 from tocsin._core.streak cimport stage_settle, stage_skim, stage_walk
 from tocsin._core.timer cimport queue_relook
 from tocsin._core.work cimport Work, work_claim
@@ -98,6 +98,8 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                 break
             kick_is_cleared(&stage.wq.form)
             was_owed = False
+            if a64_load_relaxed(&q.ring.fifo.in_) != stage.position:
+                spin_from_now_on(stage.wq)       # the barrier took longer than the next event
             continue
         started = stage.position
         found = budget.events
