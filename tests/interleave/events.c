@@ -413,7 +413,7 @@ static void fast_setup(int variant) {
         {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
         {.how = LOCKED, .stages = NATIVE, .max_workers = 1},
         {.how = EXCLUSIVE, .stages = NATIVE, .max_workers = 1},
-        {.how = SHARED, .stages = NATIVE, .queues = 2, .native_workers = 1, .spin = 1},
+        {.how = LOCKED, .stages = NATIVE, .queues = 2, .native_workers = 1, .spin = 1},
     };
     set_t set = sets[variant];
     int fails = variant >= FAST_FAILS && variant <= FAST_CLOSE_FAILS;

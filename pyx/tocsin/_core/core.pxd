@@ -65,6 +65,7 @@ cdef struct Kept:
 
 cdef struct Core:
     a32 users
+    a32 starting                  # a thread is about to start the workers of a child (forks.pyx)
     Kept* kept                    # under the face's lock
     bint portable
     bint shared_writers           # every ring is shared from the start: the GIL is no writer lock

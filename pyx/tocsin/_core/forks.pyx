@@ -19,7 +19,7 @@ Python made (tocsin/forks.py): a pool's locks and bells are made anew by the sam
 
 from libc.stdint cimport uint32_t
 
-from tocsin._core.atomic cimport a32_fetch_or_full, a32_store_relaxed
+from tocsin._core.atomic cimport a32_exchange_full, a32_fetch_or_full, a32_store_relaxed
 from tocsin._core.core cimport core_queue, core_retain, equeue_abandon, equeue_shut
 from tocsin._core.equeue cimport EventsQueue
 from tocsin._core.lifetime cimport equeue_hold
@@ -129,12 +129,16 @@ cdef void core_start_late(Core* core, uint32_t native, uint32_t python, uint32_t
 cdef void start_workers(void* raw) noexcept nogil:
     """Start the workers of a core. Whoever pushed; native code can't, it has no handle before they run.
 
-    If the system refuses a thread, what was pushed stays queued, and the next push tries again.
+    If the system refuses a thread, what was pushed stays queued, and the next push tries again. One thread starts
+    them all: a worker that is there already, and pushes, leaves the others to whoever started it.
     """
     cdef Core* core = <Core*> raw
+    if a32_exchange_full(&core.starting, 1):
+        return
     if workqueue_begin(&core.native) and workqueue_begin(&core.python):
         core.native.start_late = NULL
         core.python.start_late = NULL
+    a32_exchange_full(&core.starting, 0)
 
 
 cdef bint workqueue_begin(WorkQueue* wq) noexcept nogil:

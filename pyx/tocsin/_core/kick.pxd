@@ -13,7 +13,8 @@ the last event may lie there with nobody to read it.
                     clear, finds it, and kicks the sure way [kick-looked]. A run reads before the barrier
                     too, and first: the barrier takes 0.2 us, and 2 us where it interrupts a virtual core.
 
-So a work function of a queue in the fast form calls kick_is_cleared() before the look with which it ends.
+So a work function of a queue in the fast form calls kick_is_cleared() before the look with which it ends, or owes
+itself another run: then that one does.
 
 The barrier for everybody may fail, also later, if a sandbox comes up. Then the worker that hears of it
 changes the form word, and every kicker reads that word after it has published. One that read it before the
@@ -71,7 +72,7 @@ cdef inline bint kick_is_owed_already(const KickForm* form, const Work* work) no
 
 
 cdef inline void kick_is_cleared(KickForm* form) noexcept nogil:
-    """Have those who looked before now be seen. A run, before its last look at their data."""
+    """Have those who looked before now be seen. A run, before its last look, unless it owes itself another."""
     if kick_is_fast(form) and barrier_everywhere() != 0:                    # [kick-looked]
         a64_store_relaxed(&form.relook_until, clock_monotonic() + RELOOKS_NS)
         a32_exchange_full(&form.looks_first, 0)                             # [form-changed]

@@ -111,10 +111,12 @@ cdef inline Claim ring_claim_locked(Ring* ring, uint64_t length, uint64_t* at) n
     cdef uint64_t in_ = a64_load_relaxed(&ring.fifo.in_)       # our own word
     cdef uint64_t offset = in_ & ring.fifo.mask
     cdef uint64_t rest = ring.fifo.mask + 1 - offset
-    bytes_expect(ring.fifo.data, (offset + RING_AHEAD) & ring.fifo.mask)
     if length <= rest:
+        if not fifo_free_for(&ring.fifo, in_, length):
+            return CLAIM_FULL
+        bytes_expect(ring.fifo.data, (offset + RING_AHEAD) & ring.fifo.mask)
         at[0] = in_
-        return CLAIMED if fifo_free_for(&ring.fifo, in_, length) else CLAIM_FULL
+        return CLAIMED
     if not fifo_free_for(&ring.fifo, in_, rest + length):
         return CLAIM_FULL
     ring_put_pad(ring, offset, rest)

@@ -68,7 +68,7 @@ cdef inline uint64_t native_look(Stage* stage) noexcept nogil:
 
 
 cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
-    """Pass events until there are none. False if some are left for another run. Its worker.
+    """Pass events until there are none. False if some are left that nobody owes a run yet. Its worker.
 
     `was_owed`: PENDING was cleared for this run.
     """
@@ -82,7 +82,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef int pauses = REST_LEAST
     cdef uint32_t found
     cdef Spun spun
-    budget_begin(&budget, stage.wq.base_threads != 0 and not stage.is_inline)
+    budget_begin(&budget, stage.wq.base_threads != 0)
     memory_enter(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
     while may_go_on and not has_skimmed:
@@ -133,9 +133,10 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     if stage.is_parked:      # the rest is owed a run already: when a full channel has room
         stage.is_parked = False
         return True
-    if may_go_on or native_look(stage) != stage.position:
-        # Who looked before is seen to by the run that is owed the rest: in a flow no run pays for a barrier.
-        return may_go_on
+    if may_go_on:
+        return True
+    if native_look(stage) != stage.position:
+        return False         # another run is owed, and sees to those who looked: in a flow none pays for a barrier
     if was_owed:
         kick_is_cleared(&stage.wq.form)
     return native_look(stage) == stage.position

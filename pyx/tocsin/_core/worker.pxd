@@ -8,8 +8,9 @@ The keeper is one more thread per queue. It sleeps without a time limit unless a
 time or somebody armed it: workqueue_call_help() does, when a runnable item is left with no sleeper to call.
 Armed, it looks every 10 ms; if no item was taken since its last look although one may be, and every worker is
 inside an item and none of them waits for the GIL, it starts one more worker, up to a limit. With nothing to
-take it disarms itself and looks at the stack once more: the pusher pushes and then looks at `keeper_armed`, so
-one of the two sees the other [keeper-disarmed]. A worker above the base number ends after 10 s without work.
+take it disarms itself and looks at the stack once more: who pushes for others looks at `keeper_armed` after
+that, so one of the two sees the other [keeper-disarmed]. A worker above the base number ends after 10 s
+without work.
 
 Lifetime. Threads are detached and each holds a reference on the owner of the queue (retain, release). Nobody
 joins, so the last reference may be dropped anywhere, also inside a callback on a worker. A thread counts

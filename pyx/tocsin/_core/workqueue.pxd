@@ -10,8 +10,9 @@ A worker that finds nothing announces itself in `sleepers`, looks once more and 
 pushes looks at `sleepers` afterwards. Each side writes one word and reads the other's, all four accesses
 sequentially consistent, so at least one sees the other: the worker finds the item, or the pusher rings
 [sleeper-announced], [work-pushed]. A worker that still looks around is no sleeper and costs the kicker
-nothing. If there is no sleeper to call, everybody is awake and will look before sleeping; then the keeper is
-armed (worker.pxd), who watches that this doesn't take too long.
+nothing. Only a worker that ends a run of an item, and puts that back, looks for nobody: it takes the next item
+itself, and calls somebody if there are more. If there is no sleeper to call, everybody is awake and will look
+before sleeping; then the keeper is armed (worker.pxd), who watches that this doesn't take too long.
 
 Sleeping, spinning, the keeper and the threads themselves are in worker.pxd; asking, waiting and freezing in
 control.pxd.
@@ -176,14 +177,15 @@ cdef inline void workqueue_put(WorkQueue* wq, Work* work) noexcept nogil:
 
 cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     """See to it that somebody will look at the runnable items. True if a sleeper was called. Any thread."""
+    cdef owner_function start_late = wq.start_late         # once: it goes when the workers are there
     if a32_load_seq_cst(&wq.spinners) != 0:                                 # [spinner-gone]
         return False
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
+        a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
-        a64_store_relaxed(&wq.called_at, clock_monotonic())      # long before who was called is awake
         return True
-    if wq.start_late != NULL:
-        wq.start_late(wq.owner)
+    if start_late != NULL:
+        start_late(wq.owner)
         return False
     # Everybody is awake and will look before sleeping; the keeper watches that this doesn't take long.
     if wq.has_keeper and a32_load_seq_cst(&wq.keeper_armed) == 0:         # [keeper-disarmed]
@@ -255,12 +257,13 @@ cdef inline void workqueue_finish(WorkQueue* wq, Work* work, bint is_taker) noex
     """End a run that work_begin() or work_claim() began; push the item if it owes another. Its worker.
 
     `is_taker`: the caller will take the next item right away. If it takes another one it calls a sleeper for this;
-    to call one in any case would have two workers take turns at each long flow.
+    to call one in any case would have two workers take turns at each long flow. Workers that the system refused are
+    asked for again at each push, so at this one too.
     """
     cdef uint64_t state = work_end(work)
     if state & WORK_LINKED:
         workqueue_put(wq, work)
-        if not is_taker:
+        if not is_taker or wq.start_late != NULL:
             workqueue_call_help(wq)
     # From here on the item may be gone: whoever waited for it may have freed it.
     if state & WORK_WAITED:
@@ -268,7 +271,7 @@ cdef inline void workqueue_finish(WorkQueue* wq, Work* work, bint is_taker) noex
 
 
 cdef inline void workqueue_enlist(WorkQueue* wq, Worker* worker) noexcept nogil:
-    """Make a worker known to workqueue_is_inside(). Under the lock."""
+    """Make a worker known to workqueue_worker_here(). Under the lock."""
     worker.following = wq.workers
     wq.workers = worker
 
