@@ -82,7 +82,7 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
     cdef int pauses = REST_LEAST
     cdef uint32_t found
     cdef Spun spun
-    budget_begin(&budget, stage.wq.base_threads != 0)
+    budget_begin(&budget, stage.wq.base_threads != 0 and not stage.is_inline)    # to skim takes no time
     memory_enter(q.ring.fifo.data, MEMORY_NATIVE)
     stage_turn(stage, 1)
     while may_go_on and not has_skimmed:
@@ -114,6 +114,8 @@ cdef inline bint native_run(Stage* stage, bint was_owed) noexcept nogil:
                     kick_is_cleared(&stage.wq.form)
                     was_owed = False
             else:
+                if stage.wq.base_threads != 0 and not budget.by_time:
+                    budget_begin(&budget, True)          # an inline run that calls somebody after all
                 may_go_on = stage_walk(stage, limit, &budget, is_last)
             if is_last:
                 fifo_publish_out(&q.ring.fifo, stage.position)

@@ -181,8 +181,8 @@ cdef inline bint workqueue_call_help(WorkQueue* wq) noexcept nogil:
     if a32_load_seq_cst(&wq.spinners) != 0:                                 # [spinner-gone]
         return False
     if a32_load_seq_cst(&wq.sleepers) != 0:                                 # [sleeper-announced]
-        a64_store_relaxed(&wq.called_at, clock_monotonic())
         bell_ring(&wq.bell, 1)
+        a64_store_relaxed(&wq.called_at, clock_monotonic())      # a hint (spin.pxd): who sleeps needn't wait for it
         return True
     if start_late != NULL:
         start_late(wq.owner)
