@@ -149,6 +149,10 @@ static int python_called(void *context, const tocsin_event *event) {
 }
 static int native_called_late(void *context, const tocsin_event *event) { return called(context, 2, event); }
 static int python_called_late(void *context, const tocsin_event *event) { return called(context, 3, event); }
+static int python_called_too(void *context, const tocsin_event *event) {
+    queue_scene_t *q = context;
+    return queue_is_stopped(q->queue) ? SKIPPED : called(q, 3, event);
+}
 
 /* Stop at the first call until the last queue has delivered: one worker alone
  * would wait for ever. */
@@ -717,9 +721,9 @@ SCENE(frozen, "freeze and thaw anywhere", frozen_setup, frozen_names);
  * ----------------------------------------------------------------------------------
  */
 
-enum { ABANDON = 3, ABANDON_PYTHON, ABANDON_STREAK };
-static const char *const close_names[] = {"native-shared", "native-exclusive", "python",
-                                          "abandon",       "abandon-python",   "abandon-streak"};
+enum { ABANDON = 3, ABANDON_PYTHON, ABANDON_STREAK, ABANDON_CHAIN };
+static const char *const close_names[] = {"native-shared",  "native-exclusive", "python",       "abandon",
+                                          "abandon-python", "abandon-streak",   "abandon-chain"};
 
 /* As the face closes: shut the door, see that nobody is inside, wait until all
  * is delivered, or abandon. */
@@ -747,10 +751,12 @@ static void closer(void *raw) {
 }
 
 static void close_setup(int variant) {
-    set_t set = {.how = variant == 1 ? EXCLUSIVE : SHARED,
-                 .stages = variant == 2 || variant == ABANDON_PYTHON ? PYTHON : NATIVE,
-                 .native_workers = 1};
+    set_t set = {.how = variant == 1 ? EXCLUSIVE : SHARED, .stages = NATIVE, .native_workers = 1};
+    if (variant == 2 || variant == ABANDON_PYTHON || variant == ABANDON_CHAIN)
+        set.stages = PYTHON;
     begin(&set);
+    if (variant == ABANDON_CHAIN)
+        subscribe(0, 3, python_called_too);
     S->closed = variant >= ABANDON;
     if (variant == ABANDON_STREAK) /* a run begins with a streak of one: three events make one of two */
         for (int i = 0; i < 3; i++)
@@ -767,7 +773,7 @@ static const scene_t closing = {.name = "close",
                                 .final = final,
                                 .teardown = teardown,
                                 .release = release,
-                                .variants = 6,
+                                .variants = 7,
                                 .variant_names = close_names};
 
 /* -- unregistering
