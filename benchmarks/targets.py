@@ -2,9 +2,8 @@
 
 A figure is found twice: best to best, and as the median of the rounds, each round's own ratio taken first.
 MET says that the median keeps the bound; MET AT BEST that only the best round does; MISSED that neither
-does; UNREACHABLE that the floor, measured beside it, doesn't either: nobody could keep it on this machine.
---check asks whether we could do better, so it doesn't fail for that. NOT RUN, with the reason, is no better
-than MISSED. An aim is printed and never counted.
+does; UNREACHABLE that the floor doesn't either, so that nobody could keep it on this machine. NOT RUN, with
+the reason, is no better than MISSED, and neither is UNREACHABLE. An aim is printed and never counted.
 """
 
 import statistics
@@ -134,4 +133,4 @@ class Target:
 
 def is_missed(verdict: dict[str, Any]) -> bool:
     """Whether --check fails for it."""
-    return verdict["verdict"] in (MISSED, NOT_RUN) and not verdict["aim"]
+    return verdict["verdict"] in (MISSED, UNREACHABLE, NOT_RUN) and not verdict["aim"]

@@ -11,7 +11,7 @@ the last event may lie there with nobody to read it.
                     every thread pass a full barrier, and then reads once more. Either the kicker's data was
                     visible when the barrier was over, and the run sees it; or the kicker looks after the
                     clear, finds it, and kicks the sure way [kick-looked]. A run reads before the barrier
-                    too, and first: the barrier takes 0.2 us, and 2 to 9 where it interrupts a virtual core.
+                    too, and first: the barrier takes 0.2 us, and several where it interrupts a virtual core.
 
 So a work function of a queue in the fast form calls kick_is_cleared() before the look with which it ends, or owes
 itself another run: then that one does.

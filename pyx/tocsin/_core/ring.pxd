@@ -57,7 +57,7 @@ cdef enum:
     RING_WRITERS = 0x7FFF
     RING_CLOSED = 0x8000
     # Bytes that a writer asks for ahead of its record. The reader has had their lines since the last round, and a
-    # store waits for those before it: where the two share no cache an event takes 8 ns instead of 17.
+    # store waits for those before it: where lines travel slowly from core to core, half of the time of an event.
     RING_AHEAD = 1024
 
 

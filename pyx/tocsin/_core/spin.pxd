@@ -3,8 +3,8 @@
 To be woken takes 20 us, and whoever wakes a sleeper loses 12. So a worker looks around first; native queues only,
 where there is more than one core, and only as long as that has paid lately: for 50 us after somebody called
 within 50 us of a worker's falling asleep, or an event came while a run had everybody pass the barrier with which
-it would have ended (kick.pxd; 8 us on some virtual machines), halved each time nothing came. When the call came
-counts, not when the worker woke: that takes as long as the looking.
+it would have ended (kick.pxd), halved each time nothing came. When the call came counts, not when the worker
+woke: that takes as long as the looking.
 
 A worker without work looks at the stack. A native stage that has passed events and finds no more looks at its
 ring, inside its run: then the next event finds the run going on, and costs neither side a push and a take, which
